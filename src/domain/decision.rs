@@ -1,0 +1,201 @@
+//! The answer: a closed set of decisions, each with one closed reason.
+//!
+//! A denial is a value here and an answer at the edge; it is never an error.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+macro_rules! reasons {
+    ($($variant:ident = $text:literal, $class:ident, $meaning:literal;)*) => {
+        /// Why a decision is what it is. Label of metrics, field of logs, row of `docs/reasons.md`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Reason { $(#[doc = $meaning] $variant),* }
+
+        impl Reason {
+            /// All reasons, in the order of their discriminants.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The exact reason, for operators.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+
+            /// The class, all that clients learn.
+            #[must_use]
+            pub const fn class(self) -> Class {
+                match self { $(Self::$variant => Class::$class),* }
+            }
+
+            /// What happened and what to do, for the documentation.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning),* }
+            }
+        }
+    };
+}
+
+reasons! {
+    Session = "session", Allowed, "Allowed with the exports of a session.";
+    Unprotected = "unprotected", Allowed, "Allowed for anybody by a rule `unprotect`; a session's exports are sent if there is one.";
+    Skipped = "skipped", Allowed, "Allowed for anybody by a rule `skip`; no session was looked up.";
+    LoginRequired = "login_required", Login, "No master asserted an identity and there is no cookie. The client must log in.";
+    SessionUnknown = "session_unknown", Login, "The session cookie is not (or no longer) known: expired, ended long ago, from another installation, or made up.";
+    SessionExpired = "session_expired", Login, "The session is older than `sessions.timeout` or was idle for longer than `sessions.idle_timeout`.";
+    SessionEnded = "session_ended", Login, "The session was ended or replaced less than a minute ago.";
+    MasterRequired = "master_required", Login, "The rule demands that a master asserts the identity on each request, and none did.";
+    ConflictingSessions = "conflicting_sessions", Login, "Two different live sessions came under one cookie name; both were ended. Look for a foreign cookie on a parent domain.";
+    UntrustedPeer = "untrusted_peer", Forbidden, "The asking address is not in `trusted_proxies`. Add the proxy, or find out who is asking.";
+    NoClientAddress = "no_client_address", BadRequest, "The proxy did not report the client's address. Set X-Forwarded-For in the proxy.";
+    MalformedForwardedFor = "malformed_forwarded_for", BadRequest, "X-Forwarded-For holds something that is not an address.";
+    DuplicateHeader = "duplicate_header", BadRequest, "A header that decides stands twice. Somebody adds it in front of the proxy, or the proxy appends instead of replacing.";
+    AliasedHeader = "aliased_header", BadRequest, "A header that programs confuse with one that decides (`_` or `.` for `-`).";
+    ReservedHeader = "reserved_header", BadRequest, "The client sent a header in the reserved X-Vouchsafe- name space that the shipped proxy files do not remove.";
+    MissingInput = "missing_input", BadRequest, "The proxy did not report method, host or URI. Include the shipped snippet unchanged.";
+    MalformedMethod = "malformed_method", BadRequest, "The reported method is not a token.";
+    MalformedScheme = "malformed_scheme", BadRequest, "X-Forwarded-Proto is neither http nor https.";
+    MalformedHost = "malformed_host", BadRequest, "The reported host is not one host name.";
+    UnknownHost = "unknown_host", Forbidden, "No application has this host. Add it to `applications[].hosts`.";
+    MalformedTarget = "malformed_target", BadRequest, "The reported URI is not a path, is too long, or holds control bytes.";
+    AmbiguousPath = "ambiguous_path", BadRequest, "The path can be read in two ways (dot segments, encoded slashes, parameters, double encoding).";
+    MasterAddress = "master_address", MasterRefused, "The login came from an address that is no master's (`slave.masters[].ips`).";
+    ControlMissing = "control_missing", MasterRefused, "The login came without the control header.";
+    ControlMismatch = "control_mismatch", MasterRefused, "The control header is there and wrong. Compare the secret on both sides; somebody may be guessing.";
+    CertificateMismatch = "certificate_mismatch", MasterRefused, "The certificate header is missing or does not match the master's pattern.";
+    LoginMissing = "login_missing", MasterRefused, "The master sent no login header, or an empty one.";
+    MalformedLogin = "malformed_login", MasterRefused, "The login does not match `slave.user_pattern`, is too long, or is not UTF-8.";
+    MalformedAttribute = "malformed_attribute", MasterRefused, "An exported variable is not UTF-8.";
+    OversizedAttribute = "oversized_attribute", MasterRefused, "An exported variable is larger than docs/limits.md allows.";
+    ChoiceMissing = "choice_missing", Login, "The portal was asked without a known `lmAuth`, which `portal.choice` demands.";
+    RuleDenied = "rule_denied", Forbidden, "A rule with effect `deny` matched.";
+    NoRuleMatched = "no_rule_matched", Forbidden, "No rule of the application matched; what is not allowed is denied.";
+    Throttled = "throttled", Throttled, "More sessions were opened than `sessions.quotas` allows.";
+    MethodNotAllowed = "method_not_allowed", BadRequest, "The portal does not answer this method.";
+    OversizedForm = "oversized_form", BadRequest, "The body of a portal request is larger than docs/limits.md allows.";
+    MalformedForm = "malformed_form", BadRequest, "The body of a portal request could not be read.";
+    StoreFailed = "store_failed", Unavailable, "The session store did not answer. See the log for the cause.";
+    Full = "full", Unavailable, "The memory store is full (`sessions.max_bytes`); new sessions are refused before live ones are evicted.";
+    AuditFailed = "audit_failed", Unavailable, "The audit log could not be written; logins wait for it and then fail closed.";
+}
+
+/// What a client may learn about a decision (`X-Vouchsafe-Reason`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Not a refusal.
+    Allowed,
+    /// Log in.
+    Login,
+    /// The master was not believed.
+    MasterRefused,
+    /// Not for you.
+    Forbidden,
+    /// The question itself was wrong.
+    BadRequest,
+    /// Later.
+    Throttled,
+    /// We failed, not you.
+    Unavailable,
+}
+
+impl Class {
+    /// The value of `X-Vouchsafe-Reason`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Login => "login",
+            Self::MasterRefused => "master-refused",
+            Self::Forbidden => "forbidden",
+            Self::BadRequest => "bad-request",
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// One header to set on the request that goes on to the application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportedHeader {
+    /// The name, lower case; shared by every session.
+    pub name: Arc<str>,
+    /// The value, free of control bytes; empty when the identity has none.
+    pub value: Bytes,
+}
+
+/// All exports of one application for one identity, each name exactly once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExportedHeaders(pub Box<[ExportedHeader]>);
+
+/// A cookie to hand to the client, complete with its attributes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SetCookie(pub String);
+
+impl std::fmt::Debug for SetCookie {
+    /// The name only: the value is a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SetCookie({}=..)", self.0.split('=').next().unwrap_or_default())
+    }
+}
+
+/// What an allowed request takes along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Why: a session, `unprotect` or `skip`.
+    pub reason: Reason,
+    /// The application's headers; empty values where there is no identity.
+    pub exports: Arc<ExportedHeaders>,
+    /// Cookies of a session that this answer opened; nearly always none.
+    pub cookies: Vec<SetCookie>,
+}
+
+/// What is to be done with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Decision {
+    /// Let it through.
+    Allow(Grant),
+    /// Send the client to the portal.
+    Challenge(Reason),
+    /// Refuse it.
+    Deny(Reason),
+    /// We cannot tell; the proxy must fail closed.
+    Unavailable(Reason),
+}
+
+impl Decision {
+    /// The one reason of this decision.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Allow(grant) => grant.reason,
+            Self::Challenge(reason) | Self::Deny(reason) | Self::Unavailable(reason) => *reason,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn reasons_have_distinct_names_fit_for_a_label() {
+        let names: HashSet<_> = Reason::ALL.iter().map(|r| r.as_str()).collect();
+        assert_eq!(names.len(), Reason::ALL.len());
+        assert!(names.iter().all(|n| n.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
+    }
+
+    #[test]
+    fn discriminants_index_the_table() {
+        assert!(Reason::ALL.iter().enumerate().all(|(at, reason)| *reason as usize == at));
+    }
+
+    #[test]
+    fn a_cookie_value_is_not_printed() {
+        assert_eq!(format!("{:?}", SetCookie("a=secret; Path=/".into())), "SetCookie(a=..)");
+    }
+}

@@ -1,0 +1,166 @@
+//! How headers are read: by name, once, or not at all.
+
+use std::fmt;
+
+/// Read access to the headers of one request.
+///
+/// There is no method that takes the first of two values: a master's header that stands twice (the
+/// client's and the proxy's) is an attack, and this type makes everybody say what happens then.
+pub trait HeaderView: Sync {
+    /// The value of the header called `name` (lower case), if it is there.
+    ///
+    /// # Errors
+    /// The header stands twice, or another header's name could be taken for it by a program that
+    /// folds `_` and `.` into `-`. Refuse the request: nobody can tell which one is meant.
+    fn unique(&self, name: &str) -> Result<Option<&[u8]>, AmbiguousHeader>;
+}
+
+/// Why a header cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AmbiguousHeader {
+    /// The same name twice (case does not matter).
+    #[error("a header stands twice")]
+    Doubled,
+    /// A look-alike: `Auth_User` or `Auth.User` for `Auth-User`.
+    #[error("a header has a look-alike")]
+    Aliased,
+}
+
+/// Headers in the order they came in; the view for both edges and for tests.
+#[derive(Debug, Default, Clone)]
+pub struct HeaderList<'a>(pub smallvec::SmallVec<[(&'a str, &'a [u8]); 24]>);
+
+impl HeaderList<'_> {
+    /// Whether any header's name starts with `prefix` (lower case) and is not one of `known`.
+    #[must_use]
+    pub fn foreign(&self, prefix: &str, known: &[&str]) -> bool {
+        self.0.iter().any(|(name, _)| {
+            name.get(..prefix.len()).is_some_and(|start| looks_like(start, prefix))
+                && !known.iter().any(|known| name.eq_ignore_ascii_case(known))
+        })
+    }
+}
+
+impl HeaderView for HeaderList<'_> {
+    fn unique(&self, name: &str) -> Result<Option<&[u8]>, AmbiguousHeader> {
+        let mut found = None;
+        for (candidate, value) in &self.0 {
+            if candidate.len() != name.len() || !looks_like(candidate, name) {
+                continue;
+            }
+            if !candidate.eq_ignore_ascii_case(name) {
+                return Err(AmbiguousHeader::Aliased);
+            }
+            if found.replace(*value).is_some() {
+                return Err(AmbiguousHeader::Doubled);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Whether a program that folds case, `_` and `.` takes `candidate` for `name`.
+fn looks_like(candidate: &str, name: &str) -> bool {
+    let fold = |byte: u8| match byte {
+        b'_' | b'.' => b'-',
+        other => other.to_ascii_lowercase(),
+    };
+    candidate.len() == name.len()
+        && candidate.bytes().zip(name.bytes()).all(|(a, b)| fold(a) == fold(b))
+}
+
+/// A header's name as configured: a token of RFC 9110, kept in lower case.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HeaderName {
+    lower: Box<str>,
+    written: Box<str>,
+}
+
+/// A text that cannot be a header's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "'{0}' is not a header name; use letters, digits and '-' (proxies drop or confuse '_' and '.')"
+)]
+pub struct MalformedHeaderName(String);
+
+impl HeaderName {
+    /// Reads a name from the configuration.
+    ///
+    /// # Errors
+    /// Anything but letters, digits and `-`, or more than 64 bytes. `_` and `.` are refused because
+    /// nginx drops such names and other programs take them for `-` (attacks A21, A22).
+    pub fn parse(written: &str) -> Result<Self, MalformedHeaderName> {
+        let good = (1..=64).contains(&written.len())
+            && written.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if good {
+            Ok(Self { lower: written.to_ascii_lowercase().into(), written: written.into() })
+        } else {
+            Err(MalformedHeaderName(written.to_owned()))
+        }
+    }
+
+    /// The name in lower case, as [`HeaderView::unique`] wants it.
+    #[must_use]
+    pub fn lower(&self) -> &str {
+        &self.lower
+    }
+
+    /// The name as the operator wrote it.
+    #[must_use]
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+}
+
+impl fmt::Debug for HeaderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list<'a>(headers: &[(&'a str, &'a str)]) -> HeaderList<'a> {
+        HeaderList(headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect())
+    }
+
+    #[test]
+    fn one_header_is_read_whatever_its_case() {
+        let headers = list(&[("AUTH-User", "dwho"), ("x", "y")]);
+        assert_eq!(headers.unique("auth-user"), Ok(Some(&b"dwho"[..])));
+        assert_eq!(headers.unique("auth-mail"), Ok(None));
+    }
+
+    #[test]
+    fn a_header_that_stands_twice_is_refused() {
+        let headers = list(&[("auth-user", "a"), ("Auth-User", "a")]);
+        assert_eq!(headers.unique("auth-user"), Err(AmbiguousHeader::Doubled));
+    }
+
+    #[test]
+    fn a_look_alike_is_refused_even_alone() {
+        for alias in ["auth_user", "Auth.User", "AUTH_USER"] {
+            let headers = list(&[(alias, "evil")]);
+            assert_eq!(headers.unique("auth-user"), Err(AmbiguousHeader::Aliased), "{alias}");
+        }
+    }
+
+    #[test]
+    fn foreign_reserved_names_are_found_in_every_spelling() {
+        let known = &["x-vouchsafe-reason"][..];
+        assert!(!list(&[("X-Vouchsafe-Reason", "x")]).foreign("x-vouchsafe-", known));
+        assert!(list(&[("X-Vouchsafe-Evil", "x")]).foreign("x-vouchsafe-", known));
+        assert!(list(&[("x_vouchsafe_reason", "x")]).foreign("x-vouchsafe-", known));
+        assert!(!list(&[("x-other", "x")]).foreign("x-vouchsafe-", known));
+    }
+
+    #[test]
+    fn configured_names_are_plain_tokens() {
+        assert_eq!(HeaderName::parse("Auth-User").unwrap().lower(), "auth-user");
+        for bad in ["", "Auth_User", "Auth.User", "Auth User", "Auth:User", "Äuth"] {
+            assert!(HeaderName::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

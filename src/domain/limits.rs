@@ -1,0 +1,45 @@
+//! Every bound on foreign input, in one table (SEMANTICS D6).
+//!
+//! `docs/limits.md` is generated from [`LIMITS`]; each row has a test at the parser that enforces it.
+
+/// One row of the table: what is bounded, by how much, and what happens above.
+pub struct Limit {
+    /// The constant's name.
+    pub name: &'static str,
+    /// The bound, in `unit`.
+    pub value: usize,
+    /// What `value` counts.
+    pub unit: &'static str,
+    /// What is bounded and what happens above the bound.
+    pub meaning: &'static str,
+}
+
+macro_rules! limits {
+    ($($name:ident = $value:expr, $unit:literal, $meaning:literal;)*) => {
+        $(#[doc = $meaning] pub const $name: usize = $value;)*
+        /// All limits, in the order of the documentation.
+        pub const LIMITS: &[Limit] = &[$(Limit {
+            name: stringify!($name), value: $value, unit: $unit, meaning: $meaning,
+        }),*];
+    };
+}
+
+limits! {
+    TARGET_BYTES = 8192, "bytes", "path and query of the request asked about; longer is denied (`malformed_target`)";
+    HOST_BYTES = 253, "bytes", "host name without port; longer is denied (`malformed_host`)";
+    METHOD_BYTES = 32, "bytes", "request method; longer is denied (`malformed_method`)";
+    CHAIN_ADDRESSES = 32, "addresses", "elements of X-Forwarded-For; more are denied (`malformed_forwarded_for`)";
+    LOGIN_BYTES = 256, "bytes", "login header of a master; longer is denied (`malformed_login`)";
+    CONTROL_BYTES = 1024, "bytes", "control header of a master; longer is a mismatch";
+    ATTRIBUTE_BYTES = 4096, "bytes", "one exported variable as received; longer is denied (`oversized_attribute`)";
+    ATTRIBUTES_BYTES = 16384, "bytes", "all exported variables of one identity; more is denied (`oversized_attribute`)";
+    ATTRIBUTE_VALUES = 1024, "values", "items of one list variable; more are denied (`oversized_attribute`)";
+    COOKIE_LINES = 16, "headers", "Cookie headers that are read; later ones are ignored";
+    COOKIE_CANDIDATES = 4, "values", "values under the session cookie's name that are tried; later ones are ignored";
+    ANSWER_HEAD_BYTES = 4096, "bytes", "head of an answer to a proxy; above, a metric and a warning name the application";
+    LOGIN_FORM_BYTES = 65536, "bytes", "body of a portal request; longer is refused with 413";
+    EXPORTS_PER_APPLICATION = 40, "headers", "exports of one application; more are a configuration error";
+    APPLICATIONS = 100000, "applications", "applications in one configuration; more are a configuration error";
+    CONFIG_BYTES = 16777216, "bytes", "size of config.yaml; larger is a configuration error";
+    RECORD_BYTES = 32768, "bytes", "one stored session record; larger is never written and never read";
+}

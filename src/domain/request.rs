@@ -1,0 +1,162 @@
+//! What a proxy asks, as it asked: borrowed, unchecked, in no proxy's dialect.
+
+use std::net::IpAddr;
+
+use smallvec::SmallVec;
+
+use crate::domain::header::{AmbiguousHeader, HeaderView};
+
+/// One of the dialect's own inputs: a value, its absence, or two of it.
+pub type Input<'a> = Result<Option<&'a [u8]>, AmbiguousHeader>;
+
+/// How a proxy asks; a closed set, so that it can label metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Dialect {
+    /// nginx `auth_request`.
+    Nginx,
+    /// A person's or a program's own request to the portal.
+    Portal,
+}
+
+impl Dialect {
+    /// All dialects, in the order of their discriminants.
+    pub const ALL: [Self; 2] = [Self::Nginx, Self::Portal];
+
+    /// The name in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Portal => "portal",
+        }
+    }
+}
+
+/// Whether the client spoke TLS, as the proxy reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain HTTP, or nothing reported.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// The scheme as it stands in a URL.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// A request about which a decision is wanted. Nothing in it has been checked yet.
+pub struct AuthRequest<'a> {
+    /// Who asks, in what words.
+    pub dialect: Dialect,
+    /// The TCP peer, folded.
+    pub peer: IpAddr,
+    /// Addresses that the proxies report (`X-Forwarded-For`).
+    pub forwarded_for: Input<'a>,
+    /// The method of the request asked about.
+    pub method: Input<'a>,
+    /// The host of the request asked about, with or without port.
+    pub host: Input<'a>,
+    /// Its path and query, raw.
+    pub target: Input<'a>,
+    /// Its scheme.
+    pub scheme: Input<'a>,
+    /// Its headers, the master's among them.
+    pub headers: &'a dyn HeaderView,
+    /// Its Cookie headers, one element a line.
+    pub cookies: &'a CookieLines<'a>,
+    /// Whether the client sent a header in our reserved name space that we do not know.
+    pub reserved_header: bool,
+}
+
+/// Cookie headers of one request, in order.
+pub type CookieLines<'a> = SmallVec<[&'a [u8]; 2]>;
+
+/// What the client does with a redirect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A browser that goes to a page: it follows a redirect and keeps a cookie.
+    Navigation,
+    /// A program, a script's fetch, a preflight, an upgrade: it wants a status.
+    Call,
+}
+
+impl Purpose {
+    /// Judges by Fetch Metadata, else by Accept, method and the marks of scripts (SEMANTICS D4).
+    /// The user agent is never looked at. What is ambiguous is a call: it loses nothing.
+    #[must_use]
+    pub fn of(method: &str, headers: &dyn HeaderView) -> Self {
+        let header = |name| headers.unique(name).ok().flatten();
+        if !matches!(method, "GET" | "HEAD")
+            || header("x-requested-with").is_some()
+            || header("upgrade").is_some()
+        {
+            return Self::Call;
+        }
+        let navigates = match (header("sec-fetch-mode"), header("sec-fetch-dest")) {
+            (Some(mode), dest) => {
+                mode == b"navigate"
+                    && dest.is_none_or(|dest| matches!(dest, b"document" | b"iframe" | b"frame"))
+            }
+            (None, Some(dest)) => dest == b"document",
+            (None, None) => header("accept").is_some_and(|accept| contains(accept, b"text/html")),
+        };
+        if navigates { Self::Navigation } else { Self::Call }
+    }
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::header::HeaderList;
+
+    #[track_caller]
+    fn purpose(method: &str, headers: &[(&str, &str)], expected: Purpose) {
+        let headers = HeaderList(headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect());
+        assert_eq!(Purpose::of(method, &headers), expected, "{method} {headers:?}");
+    }
+
+    #[test]
+    fn only_a_browser_that_goes_to_a_page_navigates() {
+        let html = ("Accept", "text/html,application/xhtml+xml;q=0.9");
+        purpose("GET", &[html], Purpose::Navigation);
+        purpose("HEAD", &[html], Purpose::Navigation);
+        purpose(
+            "GET",
+            &[("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")],
+            Purpose::Navigation,
+        );
+        purpose(
+            "GET",
+            &[("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "iframe")],
+            Purpose::Navigation,
+        );
+        purpose("POST", &[html], Purpose::Call);
+        purpose("OPTIONS", &[html], Purpose::Call);
+        purpose("GET", &[], Purpose::Call);
+        purpose("GET", &[("Accept", "*/*")], Purpose::Call);
+        purpose("GET", &[("Accept", "application/json")], Purpose::Call);
+        purpose("GET", &[html, ("X-Requested-With", "XMLHttpRequest")], Purpose::Call);
+        purpose("GET", &[html, ("Upgrade", "websocket")], Purpose::Call);
+        purpose("GET", &[html, ("Sec-Fetch-Mode", "cors")], Purpose::Call);
+        purpose(
+            "GET",
+            &[html, ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "image")],
+            Purpose::Call,
+        );
+        purpose("GET", &[html, html], Purpose::Call);
+        purpose("GET", &[("User-Agent", "Mozilla/5.0")], Purpose::Call);
+    }
+}

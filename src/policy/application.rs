@@ -1,0 +1,139 @@
+//! Applications, found by host: exact names first, then the longest wildcard (SEMANTICS R3).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::policy::export::Exports;
+use crate::policy::rule::Rules;
+
+/// An application's place in the configuration; key of caches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ApplicationId(pub u32);
+
+/// A protected virtual host.
+#[derive(Debug)]
+pub struct Application {
+    /// Its place in the configuration.
+    pub id: ApplicationId,
+    /// Its configured name; label of metrics.
+    pub name: Arc<str>,
+    /// Who may do what.
+    pub rules: Rules,
+    /// What it is told.
+    pub exports: Exports,
+}
+
+/// A host that two applications claim.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("host '{0}' is already taken by another application; give each host to one")]
+pub struct HostTaken(pub String);
+
+/// All applications, by host.
+#[derive(Debug, Default)]
+pub struct Applications {
+    list: Vec<Application>,
+    exact: HashMap<Box<str>, u32>,
+    wildcard: HashMap<Box<str>, u32>,
+}
+
+impl Applications {
+    /// Adds an application; its hosts follow with [`Applications::add_host`].
+    pub fn add(&mut self, name: Arc<str>, rules: Rules, exports: Exports) -> ApplicationId {
+        let id = ApplicationId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
+        self.list.push(Application { id, name, rules, exports });
+        id
+    }
+
+    /// Makes `application` answer for `host`: a canonical name, or `*.` and one.
+    ///
+    /// # Errors
+    /// The host is taken: name both places to the operator.
+    pub fn add_host(&mut self, application: ApplicationId, host: &str) -> Result<(), HostTaken> {
+        let (hosts, key) = match host.strip_prefix("*.") {
+            Some(suffix) => (&mut self.wildcard, suffix),
+            None => (&mut self.exact, host),
+        };
+        match hosts.insert(key.into(), application.0) {
+            Some(taken) => {
+                hosts.insert(key.into(), taken);
+                Err(HostTaken(host.to_owned()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The application of a canonical host: one hash for an exact name, one a label otherwise.
+    #[must_use]
+    pub fn find(&self, host: &str) -> Option<&Application> {
+        let index = self.exact.get(host).or_else(|| self.longest_wildcard(host))?;
+        self.list.get(*index as usize)
+    }
+
+    fn longest_wildcard(&self, host: &str) -> Option<&u32> {
+        if self.wildcard.is_empty() {
+            return None;
+        }
+        let mut rest = host;
+        while let Some((_, parent)) = rest.split_once('.') {
+            if let Some(found) = self.wildcard.get(parent) {
+                return Some(found);
+            }
+            rest = parent;
+        }
+        None
+    }
+
+    /// All applications, in the order of the configuration.
+    pub fn iter(&self) -> impl Iterator<Item = &Application> {
+        self.list.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applications(hosts: &[(&str, &[&str])]) -> Applications {
+        let mut applications = Applications::default();
+        for (name, hosts) in hosts {
+            let id = applications.add((*name).into(), Rules::default(), Exports::new(Box::new([])));
+            for host in *hosts {
+                applications.add_host(id, host).unwrap();
+            }
+        }
+        applications
+    }
+
+    #[test]
+    fn exact_names_come_before_the_longest_wildcard() {
+        let applications = applications(&[
+            ("wide", &["*.example.com"]),
+            ("deep", &["*.apps.example.com"]),
+            ("exact", &["wiki.apps.example.com", "example.com"]),
+        ]);
+        let name = |host| applications.find(host).map(|a| a.name.to_string());
+        assert_eq!(name("wiki.apps.example.com").as_deref(), Some("exact"));
+        assert_eq!(name("a.apps.example.com").as_deref(), Some("deep"));
+        assert_eq!(name("a.b.apps.example.com").as_deref(), Some("deep"));
+        assert_eq!(name("apps.example.com").as_deref(), Some("wide"));
+        assert_eq!(name("a.example.com").as_deref(), Some("wide"));
+        assert_eq!(name("example.com").as_deref(), Some("exact"));
+    }
+
+    #[test]
+    fn labels_are_matched_whole() {
+        // A45.
+        let applications = applications(&[("wide", &["*.example.com"])]);
+        for stranger in ["evilexample.com", "example.com.evil.test", "example.com", "com", ""] {
+            assert!(applications.find(stranger).is_none(), "{stranger}");
+        }
+    }
+
+    #[test]
+    fn a_host_belongs_to_one_application() {
+        let mut applications = applications(&[("a", &["a.example.com"]), ("b", &[])]);
+        let error = applications.add_host(ApplicationId(1), "a.example.com").unwrap_err();
+        assert_eq!(error, HostTaken("a.example.com".into()));
+        assert_eq!(applications.find("a.example.com").map(|a| a.id), Some(ApplicationId(0)));
+    }
+}

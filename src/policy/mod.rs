@@ -1,0 +1,25 @@
+//! The pure rules: who is trusted, what a master asserts, what an application allows.
+//!
+//! Must not know: stores, sessions' life, HTTP, YAML, the clock. Everything here is compiled once at
+//! load; asking it allocates nothing and cannot fail except into a [`Reason`](crate::domain::decision::Reason).
+
+pub mod application;
+pub mod export;
+pub mod rule;
+pub mod slave;
+pub mod trust;
+
+use crate::policy::application::Applications;
+use crate::policy::slave::SlaveBackend;
+use crate::policy::trust::Trust;
+
+/// Everything that decides, compiled from one configuration.
+#[derive(Debug)]
+pub struct Policy {
+    /// Proxies and masters.
+    pub trust: Trust,
+    /// Reads a master's headers.
+    pub slave: SlaveBackend,
+    /// Protected virtual hosts.
+    pub applications: Applications,
+}

@@ -1,0 +1,134 @@
+//! Stores: expiring byte records behind one small interface.
+//!
+//! Must not know: what a session is, HTTP, policy. The engines are a closed enum, so there is no
+//! `async_trait` and no box per call; `tests/store_contract.rs` runs one suite over all of them.
+//! `None` means unknown or expired; an outage is `Err`, and the two are never mixed.
+
+pub mod embedded;
+pub mod memory;
+
+use std::sync::Arc;
+
+use crate::domain::time::Timestamp;
+use crate::store::embedded::EmbeddedStore;
+use crate::store::memory::MemoryStore;
+
+/// A record's key: a hash, never a secret.
+pub type Key = [u8; 32];
+
+/// A stored value. Cloning shares the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The value.
+    pub bytes: Arc<[u8]>,
+    /// From this moment on the record does not exist.
+    pub expires: Timestamp,
+    /// Grows with every change of this key while the record lives; 1 for a new one.
+    pub revision: u64,
+}
+
+/// What must be true of a key before a batch is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// Anything goes.
+    Any,
+    /// No live record.
+    Absent,
+    /// A live record of exactly this revision.
+    Revision(u64),
+}
+
+/// One write of a batch.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// The key.
+    pub key: Key,
+    /// The condition.
+    pub expect: Expect,
+    /// The new value; `None` deletes.
+    pub value: Option<Arc<[u8]>>,
+    /// When the new value ceases to exist.
+    pub expires: Timestamp,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// All of it, durably; the new revision of each write, in order (0 for a deletion).
+    Done(Vec<u64>),
+    /// None of it: the write at `index` found something else than it expected.
+    Conflict {
+        /// Which write.
+        index: usize,
+        /// What is there instead.
+        current: Option<Record>,
+    },
+}
+
+/// Why the store did not do what it was asked; made for the caller's decision.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing was written and the same call may work later: answer Unavailable.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store is full and would have to evict live records: refuse new ones.
+    #[error("the store is full")]
+    Full,
+    /// What lies on disk is not what was written: set it aside, never serve it.
+    #[error("the store's file cannot be used")]
+    Corrupt(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The engines.
+#[derive(Debug)]
+pub enum Store {
+    /// Lives in this process only; moka is the only copy.
+    Memory(MemoryStore),
+    /// One redb file, written before it is answered.
+    Embedded(EmbeddedStore),
+}
+
+impl Store {
+    /// The live record under `key`, if any.
+    ///
+    /// # Errors
+    /// The engine failed; nothing is known about the key.
+    pub async fn get(&self, key: Key, now: Timestamp) -> Result<Option<Record>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.get(&key, now)),
+            Self::Embedded(store) => store.get(key, now).await,
+        }
+    }
+
+    /// Applies all writes or none. When it returns `Done`, the batch survives `kill -9` (embedded).
+    ///
+    /// # Errors
+    /// The engine failed. `Unavailable` after a batch was handed over does not say whether it was
+    /// applied: treat the record as unknown.
+    pub async fn apply(&self, batch: Vec<Write>, now: Timestamp) -> Result<Applied, StoreError> {
+        match self {
+            Self::Memory(store) => store.apply(batch, now),
+            Self::Embedded(store) => store.apply(batch, now).await,
+        }
+    }
+
+    /// Frees what has expired; returns how many records went.
+    ///
+    /// # Errors
+    /// The engine failed; try again later.
+    pub async fn sweep(&self, now: Timestamp) -> Result<u64, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.sweep(now)),
+            Self::Embedded(store) => store.sweep(now).await,
+        }
+    }
+
+    /// The engine's name, label of metrics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Memory(_) => "memory",
+            Self::Embedded(_) => "embedded",
+        }
+    }
+}
