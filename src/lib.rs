@@ -19,9 +19,13 @@
     )
 )]
 
+pub mod app;
+pub mod authority;
+pub mod cli;
 pub mod config;
 pub mod domain;
 
+pub mod edge;
 pub mod policy;
 pub mod session;
 pub mod store;

@@ -2,10 +2,34 @@
 //!
 //! The only module that knows YAML. [`load`] returns all errors of a file at once, each with its place and
 //! its remedy; what it returns needs no further checks.
+//!
+//! The way down: `document` (text to a tree with places), `known_future` (what is wrong whatever it
+//! means), `reader` (tree to the `raw` types), `compile` (raw to [`Settings`]). An error breaks its node
+//! of the tree and nothing else.
 
+mod compile;
+mod defaults;
+mod diagnostics;
+mod document;
+mod key_path;
+mod known_future;
+mod mask;
+mod raw;
+mod raw_value;
+mod reader;
+mod secret_ref;
+mod units;
+
+use std::io::Read as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::config::compile::Compiler;
+pub use crate::config::diagnostics::{Diagnostic, Diagnostics, Severity};
+use crate::config::document::Document;
+use crate::config::mask::Mask;
+use crate::config::secret_ref::Sources;
+use crate::domain::limits::CONFIG_BYTES;
 use crate::domain::secret::Secret;
 use crate::policy::Policy;
 use crate::session::settings::SessionSettings;
@@ -71,4 +95,83 @@ pub struct Settings {
     pub audit: Option<PathBuf>,
     /// What is allowed but probably not meant; one line each.
     pub warnings: Vec<String>,
+}
+
+/// The shipped file, so that the daemon runs where there is none.
+pub const SHIPPED: &str = include_str!("../../config.yaml");
+
+/// Reads a configuration file; references in it are looked up beside it and in the process's environment.
+///
+/// # Errors
+/// Everything that is wrong with it, warnings included: print it and exit.
+pub fn load(path: &Path) -> Result<Settings, Diagnostics> {
+    let shown = path.display();
+    let failed = |error: std::io::Error| {
+        let text = format!("cannot read {shown}: {}; check --config", error.kind());
+        Diagnostics::one(Diagnostic::of_file(&text))
+    };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    // One byte more than allowed is enough to be refused.
+    file.take(CONFIG_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        let text = format!("{shown} is not UTF-8; save it as UTF-8");
+        Diagnostics::one(Diagnostic::of_file(&text))
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    parse(&text, folder, &|name| std::env::var(name).ok())
+}
+
+/// Reads the shipped file; its relative paths start in the current folder.
+///
+/// # Errors
+/// None that a test does not show; as [`load`].
+pub fn parse_shipped() -> Result<Settings, Diagnostics> {
+    parse(SHIPPED, Path::new(""), &|_| None)
+}
+
+/// Reads a configuration: `folder` is where its relative paths start, `env` its environment.
+///
+/// # Errors
+/// Everything that is wrong with it, warnings included, in the order of its lines.
+pub fn parse(
+    text: &str,
+    folder: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Settings, Diagnostics> {
+    // A byte order mark is no part of the text, and would shift the first line's columns.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut document = match Document::parse(text) {
+        Ok(document) => document,
+        Err(error) => return Err(Diagnostics::of(vec![error], &Mask::new(text, []))),
+    };
+    let mask = Mask::new(text, mask::secrets_of(&document.root));
+    let mut found = Vec::new();
+    known_future::examine(&mut document, &mut found);
+    let raw = reader::read(&mut document, &mut found);
+    let settings = raw.and_then(|raw| {
+        let sources = Sources { folder, env };
+        let mut compiler = Compiler { document: &document, found: &mut found, sources };
+        compile::compile(&raw, &mut compiler)
+    });
+    let has_errors = found.iter().any(|found| found.severity == Severity::Error);
+    match settings {
+        Some(settings) if !has_errors => {
+            let warnings = Diagnostics::of(found, &mask).into_warnings();
+            Ok(Settings { warnings, ..settings })
+        }
+        _ => {
+            if !has_errors {
+                // Whoever gives up says why; should one not, the daemon must not start all the same.
+                found.push(Diagnostic::of_file("the configuration cannot be used; report this"));
+            }
+            Err(Diagnostics::of(found, &mask))
+        }
+    }
+}
+
+/// The JSON schema of the configuration: every key with its type, unit and default.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(raw::RawConfig).to_value()
 }

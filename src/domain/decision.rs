@@ -145,6 +145,8 @@ impl std::fmt::Debug for SetCookie {
 pub struct Grant {
     /// Why: a session, `unprotect` or `skip`.
     pub reason: Reason,
+    /// The application's place in the configuration.
+    pub application: u32,
     /// The application's headers; empty values where there is no identity.
     pub exports: Arc<ExportedHeaders>,
     /// Cookies of a session that this answer opened; nearly always none.

@@ -40,6 +40,8 @@ pub struct Asserted<'a> {
     pub level: u8,
     /// The client's address.
     pub client: IpAddr,
+    /// The same, if it is the master's word and not just the master's own address.
+    pub reported_client: Option<IpAddr>,
     /// Exported variables that are present, in the order of the configuration.
     pub attributes: smallvec::SmallVec<[Attribute<'a>; 8]>,
 }

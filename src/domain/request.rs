@@ -2,8 +2,6 @@
 
 use std::net::IpAddr;
 
-use smallvec::SmallVec;
-
 use crate::domain::header::{AmbiguousHeader, HeaderView};
 
 /// One of the dialect's own inputs: a value, its absence, or two of it.
@@ -72,13 +70,10 @@ pub struct AuthRequest<'a> {
     /// Its headers, the master's among them.
     pub headers: &'a dyn HeaderView,
     /// Its Cookie headers, one element a line.
-    pub cookies: &'a CookieLines<'a>,
+    pub cookies: &'a [&'a [u8]],
     /// Whether the client sent a header in our reserved name space that we do not know.
     pub reserved_header: bool,
 }
-
-/// Cookie headers of one request, in order.
-pub type CookieLines<'a> = SmallVec<[&'a [u8]; 2]>;
 
 /// What the client does with a redirect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -53,6 +53,7 @@ impl SlaveBackend {
             user,
             level: self.auth_level,
             client: admitted.client(),
+            reported_client: admitted.master().reports_client.then(|| admitted.client()),
             attributes: self.attributes(headers)?,
         })
     }

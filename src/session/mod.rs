@@ -1,3 +1,314 @@
-//! Sessions: records and their codec, cookies, fingerprints, and the cache in front of a store.
+//! Sessions: opened, found, refreshed, touched and ended, over a store and a cache in front of it.
+//!
+//! Must not know: HTTP, policy, who is trusted. Callers hand in identities that they have checked.
+//! A found session costs one look-up in memory; everything else goes through the store first and is
+//! answered after it is durable (SEMANTICS S, O2).
 
+pub mod cache;
+mod change;
+pub mod cookie;
+pub mod fingerprint;
+mod flight;
+pub mod id;
+mod open;
+pub mod quota;
+pub mod record;
 pub mod settings;
+pub mod touch;
+mod upkeep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use crate::domain::decision::SetCookie;
+use crate::domain::identity::SessionKey;
+use crate::domain::time::Timestamp;
+use crate::session::cache::SessionCache;
+use crate::session::cookie::SessionCookies;
+use crate::session::fingerprint::Fingerprinter;
+use crate::session::flight::Flights;
+use crate::session::id::{NoEntropy, SessionId};
+use crate::session::quota::{OpeningQuotas, QuotaExceeded};
+use crate::session::record::{Kind, RecordTooLarge, Session, Standing, tombstone};
+use crate::session::settings::SessionSettings;
+use crate::session::touch::{TouchQueue, Touches};
+use crate::store::{Applied, Expect, Record, Store, StoreError, Write};
+use crate::telemetry::metrics::{Metrics, Stopwatch, StoreOperation};
+
+/// How long an ended id is remembered as ended (S4).
+const TOMBSTONE_LIFE: Duration = Duration::from_secs(60);
+
+/// What is known about a key.
+#[derive(Debug, Clone)]
+pub enum Lookup {
+    /// A session that counts.
+    Live(Session),
+    /// A session whose time is over.
+    Expired,
+    /// A session that was ended or replaced.
+    Ended,
+    /// Nothing.
+    Unknown,
+}
+
+/// Why a session was not opened, found or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// A quota is used up: refuse, and serve without a new session where that is possible.
+    #[error(transparent)]
+    Throttled(#[from] QuotaExceeded),
+    /// The identity is too large: deny it.
+    #[error(transparent)]
+    TooLarge(#[from] RecordTooLarge),
+    /// The memory store is full: answer Unavailable.
+    #[error("no room for another session")]
+    Full,
+    /// The store failed: answer Unavailable; nothing is known about the session.
+    #[error("the session store failed")]
+    Store(#[source] StoreError),
+    /// No ids can be made: answer Unavailable.
+    #[error(transparent)]
+    NoEntropy(#[from] NoEntropy),
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => Self::Full,
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// A session found, and under which key.
+pub type Keyed = (SessionKey, Session);
+
+/// A cookie session that was just opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its key.
+    pub key: SessionKey,
+    /// Its record.
+    pub session: Session,
+    /// Its id, for the login's answer.
+    pub id: SessionId,
+    /// The id of its plain-HTTP half.
+    pub id_http: Option<SessionId>,
+    /// The cookies to set.
+    pub cookies: Vec<SetCookie>,
+}
+
+/// All sessions of this installation, as far as this process sees them.
+#[derive(Debug)]
+pub struct Sessions {
+    store: Store,
+    /// None where the store itself is memory: one copy is enough.
+    cache: Option<SessionCache>,
+    flights: Flights,
+    quotas: OpeningQuotas,
+    fingerprinter: Fingerprinter,
+    cookies: SessionCookies,
+    settings: SessionSettings,
+    touches: Touches,
+    metrics: Arc<Metrics>,
+}
+
+impl Sessions {
+    /// Puts the parts together; the queue is to be run by [`Sessions::write_touches`].
+    #[must_use]
+    pub fn new(
+        store: Store,
+        settings: SessionSettings,
+        fingerprinter: Fingerprinter,
+        metrics: Arc<Metrics>,
+    ) -> (Self, TouchQueue) {
+        let cache = match &store {
+            Store::Memory(_) => None,
+            Store::Embedded(_) => Some(SessionCache::new(&settings, Arc::clone(&metrics))),
+        };
+        let (touches, queue) = touch::channel();
+        let sessions = Self {
+            store,
+            cache,
+            flights: Flights::default(),
+            quotas: OpeningQuotas::new(settings.quotas),
+            fingerprinter,
+            cookies: SessionCookies::new(settings.cookie.clone()),
+            settings,
+            touches,
+            metrics,
+        };
+        (sessions, queue)
+    }
+
+    /// The session cookies of this installation.
+    #[must_use]
+    pub const fn cookies(&self) -> &SessionCookies {
+        &self.cookies
+    }
+
+    /// What memory alone tells about `key`; `None` if the store has to be asked.
+    #[must_use]
+    pub fn peek(&self, key: &SessionKey, now: Timestamp) -> Option<Lookup> {
+        let session = match (&self.cache, &self.store) {
+            (None, Store::Memory(store)) => match store.get(&key.0, now) {
+                Some(record) => self.view(key, &record),
+                None => return Some(Lookup::Unknown),
+            },
+            (Some(cache), _) => cache.get(key),
+            (None, Store::Embedded(_)) => None,
+        }?;
+        let idle_is_certain = self.cache.is_none();
+        let lookup = match self.standing(&session, now) {
+            Standing::Live => {
+                self.touch_if_due(key, &session, now);
+                Lookup::Live(session)
+            }
+            Standing::Ended => Lookup::Ended,
+            Standing::Expired => Lookup::Expired,
+            Standing::Idle if idle_is_certain => Lookup::Expired,
+            // Another node may have touched it: the store knows (S8).
+            Standing::Idle => return None,
+        };
+        self.metrics.cache_hits.inc();
+        Some(lookup)
+    }
+
+    /// What is known about `key`, here or in the store. Of parallel callers one asks the store.
+    ///
+    /// # Errors
+    /// The store failed: nothing is known, answer Unavailable.
+    pub async fn find(&self, key: SessionKey, now: Timestamp) -> Result<Lookup, SessionError> {
+        if let Some(lookup) = self.peek(&key, now) {
+            return Ok(lookup);
+        }
+        let _flight = self.flights.take(&[key]).await;
+        match self.peek(&key, now) {
+            Some(lookup) => Ok(lookup),
+            None => self.load(key, now).await,
+        }
+    }
+
+    /// Finds the session of a cookie; a record of another kind does not count.
+    ///
+    /// # Errors
+    /// As [`Sessions::find`].
+    pub async fn find_cookie(
+        &self,
+        id: &SessionId,
+        kind: Kind,
+        now: Timestamp,
+    ) -> Result<(SessionKey, Lookup), SessionError> {
+        let key = id.key();
+        let lookup = self.find(key, now).await?;
+        match lookup {
+            Lookup::Live(session) if session.kind() != kind => Ok((key, Lookup::Unknown)),
+            other => Ok((key, other)),
+        }
+    }
+
+    async fn load(&self, key: SessionKey, now: Timestamp) -> Result<Lookup, SessionError> {
+        self.metrics.cache_misses.inc();
+        let watch = Stopwatch::start();
+        let record = self.store.get(key.0, now).await;
+        self.metrics.stored(StoreOperation::Get, watch.elapsed(), record.is_err());
+        let Some(session) = record?.and_then(|record| self.view(&key, &record)) else {
+            return Ok(Lookup::Unknown);
+        };
+        self.remember(key, &session);
+        Ok(match self.standing(&session, now) {
+            Standing::Live => {
+                self.touch_if_due(&key, &session, now);
+                Lookup::Live(session)
+            }
+            Standing::Ended => Lookup::Ended,
+            Standing::Expired | Standing::Idle => Lookup::Expired,
+        })
+    }
+
+    async fn apply(&self, batch: Vec<Write>, now: Timestamp) -> Result<Applied, SessionError> {
+        let watch = Stopwatch::start();
+        let keys: SmallVec<[SessionKey; 4]> =
+            batch.iter().map(|write| SessionKey(write.key)).collect();
+        let applied = self.store.apply(batch, now).await;
+        self.metrics.stored(StoreOperation::Apply, watch.elapsed(), applied.is_err());
+        if let (Err(_), Some(cache)) = (&applied, &self.cache) {
+            // Nobody knows whether it was applied: the next look-up must ask.
+            keys.iter().for_each(|key| cache.remove(key));
+        }
+        Ok(applied?)
+    }
+
+    fn remember(&self, key: SessionKey, session: &Session) {
+        if let Some(cache) = &self.cache {
+            cache.insert(key, session.clone());
+        }
+    }
+
+    fn remember_all(&self, writes: &[Write], revisions: &[u64]) {
+        for (at, write) in writes.iter().enumerate() {
+            let key = SessionKey(write.key);
+            let record = write.value.clone().map(|bytes| new_record(bytes, revisions, at));
+            if let Some(session) = record.and_then(|record| self.view(&key, &record)) {
+                self.remember(key, &session);
+            }
+        }
+    }
+
+    // === Small parts ===
+
+    fn view(&self, key: &SessionKey, record: &Record) -> Option<Session> {
+        match Session::view(record) {
+            Ok(session) => Some(session),
+            Err(error) => {
+                tracing::error!(session = ?key, %error, store = self.store.kind(), "a stored session cannot be read and is treated as unknown");
+                None
+            }
+        }
+    }
+
+    fn standing(&self, session: &Session, now: Timestamp) -> Standing {
+        session.standing(self.settings.timeout, self.settings.idle_timeout, now)
+    }
+
+    fn expires(&self, created: Timestamp, last_use: Timestamp) -> Timestamp {
+        created.plus(self.settings.timeout).min(last_use.plus(self.settings.idle_timeout))
+    }
+}
+
+fn new_record(bytes: Arc<[u8]>, revisions: &[u64], at: usize) -> Record {
+    let revision = revisions.get(at).copied().unwrap_or_default();
+    Record { bytes, expires: Timestamp::default(), revision }
+}
+
+fn bury(key: SessionKey, now: Timestamp) -> Write {
+    Write {
+        key: key.0,
+        expect: Expect::Any,
+        value: Some(tombstone(now)),
+        expires: now.plus(TOMBSTONE_LIFE),
+    }
+}
+
+fn ended_keys(sessions: &[Keyed]) -> impl Iterator<Item = SessionKey> {
+    sessions.iter().flat_map(|(key, session)| std::iter::once(*key).chain(session.partner()))
+}
+
+fn lost() -> SessionError {
+    SessionError::Store(StoreError::Unavailable("the store answered against its contract".into()))
+}
+
+/// An error and its causes in one line, for the log.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -9,6 +9,7 @@ pub mod memory;
 
 use std::sync::Arc;
 
+use crate::domain::limits::RECORD_BYTES;
 use crate::domain::time::Timestamp;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::memory::MemoryStore;
@@ -36,6 +37,18 @@ pub enum Expect {
     Absent,
     /// A live record of exactly this revision.
     Revision(u64),
+}
+
+impl Expect {
+    /// Whether the condition is met, given the revision of the live record if there is one.
+    #[must_use]
+    pub const fn holds(self, live: Option<u64>) -> bool {
+        match (self, live) {
+            (Self::Any, _) | (Self::Absent, None) => true,
+            (Self::Revision(expected), Some(revision)) => expected == revision,
+            (Self::Absent, Some(_)) | (Self::Revision(_), None) => false,
+        }
+    }
 }
 
 /// One write of a batch.
@@ -77,6 +90,20 @@ pub enum StoreError {
     /// What lies on disk is not what was written: set it aside, never serve it.
     #[error("the store's file cannot be used")]
     Corrupt(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A record that no engine takes because none would read it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a record of {0} bytes is larger than a record may be ({RECORD_BYTES})")]
+pub struct OversizedRecord(usize);
+
+/// Refuses a batch with a value above `RECORD_BYTES`, before anything is touched.
+fn refuse_oversized(batch: &[Write]) -> Result<(), StoreError> {
+    let sizes = batch.iter().filter_map(|write| write.value.as_ref()).map(|value| value.len());
+    match sizes.max().filter(|&size| size > RECORD_BYTES) {
+        Some(size) => Err(StoreError::Unavailable(Box::new(OversizedRecord(size)))),
+        None => Ok(()),
+    }
 }
 
 /// The engines.
@@ -123,6 +150,28 @@ impl Store {
         }
     }
 
+    /// How many records there are, expired ones that were not swept yet included.
+    ///
+    /// # Errors
+    /// The engine failed; the number is unknown.
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks whether it is empty")]
+    pub async fn len(&self) -> Result<u64, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.len()),
+            Self::Embedded(store) => store.len().await,
+        }
+    }
+
+    /// Whether one more record of `bytes` fits without evicting a live one; always true where
+    /// records lie on disk. It reserves nothing: two callers may see the same last room.
+    #[must_use]
+    pub fn has_room(&self, bytes: u64) -> bool {
+        match self {
+            Self::Memory(store) => store.has_room(bytes),
+            Self::Embedded(_) => true,
+        }
+    }
+
     /// The engine's name, label of metrics.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -130,5 +179,30 @@ impl Store {
             Self::Memory(_) => "memory",
             Self::Embedded(_) => "embedded",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_look_at_the_live_revision_only() {
+        assert!(Expect::Any.holds(None) && Expect::Any.holds(Some(7)));
+        assert!(Expect::Absent.holds(None) && !Expect::Absent.holds(Some(7)));
+        assert!(Expect::Revision(7).holds(Some(7)));
+        assert!(!Expect::Revision(7).holds(Some(8)) && !Expect::Revision(7).holds(None));
+    }
+
+    #[test]
+    fn a_value_above_the_limit_is_refused_and_one_at_it_is_not() {
+        let write = |bytes: usize| Write {
+            key: [0; 32],
+            expect: Expect::Any,
+            value: Some(vec![0; bytes].into()),
+            expires: Timestamp::from_millis(1),
+        };
+        assert!(refuse_oversized(&[write(0), write(RECORD_BYTES)]).is_ok());
+        assert!(refuse_oversized(&[write(0), write(RECORD_BYTES + 1)]).is_err());
     }
 }

@@ -1,0 +1,226 @@
+//! Wiring: builds every floor from its settings, runs the listeners, stops them in order.
+//!
+//! Runtimes: actix-web runs its own workers, one thread each; signals, touches and sweeps run on the
+//! process's tokio runtime; the store's writer and the audit writer are plain threads.
+
+pub mod keys;
+mod shutdown;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpServer, web};
+use anyhow::Context as _;
+use tokio::task::JoinHandle;
+
+use crate::authority::{Authority, LoginSettings};
+use crate::config::{Settings, StoreSettings};
+use crate::domain::time::Timestamp;
+use crate::edge::admin::{self, Admin};
+use crate::edge::clock::Clock;
+use crate::edge::http::{self, Edge};
+use crate::session::Sessions;
+use crate::session::fingerprint::Fingerprinter;
+use crate::store::Store;
+use crate::store::embedded::EmbeddedStore;
+use crate::store::memory::MemoryStore;
+use crate::telemetry::audit::{Audit, AuditWriter};
+use crate::telemetry::metrics::Metrics;
+
+/// Longer than any proxy keeps an idle connection to us, so that we never close one that it is about
+/// to use (facts: nginx 60 s by default, 30 s as shipped).
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// A head that takes longer is a slow-loris.
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+/// Connections a worker; more wait in the listen queue.
+const CONNECTIONS_PER_WORKER: usize = 10_000;
+/// How often expired records are freed.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A daemon that is bound and ready to run.
+pub struct Daemon {
+    public: Server,
+    admin: Option<Server>,
+    addresses: Addresses,
+    parts: Parts,
+}
+
+/// Where a daemon listens; with port 0 configured, the port that it got.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// Subrequests and the portal.
+    pub public: SocketAddr,
+    /// Metrics and health.
+    pub admin: Option<SocketAddr>,
+}
+
+/// What has to be stopped after the listeners.
+struct Parts {
+    background: Vec<JoinHandle<()>>,
+    authority: Arc<Authority>,
+    sessions: Arc<Sessions>,
+    audit_writer: AuditWriter,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Daemon {
+    /// Opens the store, binds the listeners and starts the background tasks. Must run inside a
+    /// tokio runtime.
+    ///
+    /// # Errors
+    /// Something cannot be opened or bound; the message says what and what to do.
+    pub fn build(settings: Settings) -> anyhow::Result<Self> {
+        let key = keys::load_or_create(&settings.sessions_key)?;
+        let (store, newest) = open_store(&settings)?;
+        let clock = Clock::start(newest);
+        let names: Vec<Arc<str>> = settings
+            .policy
+            .applications
+            .iter()
+            .map(|application| Arc::clone(&application.name))
+            .collect();
+        let metrics = Arc::new(Metrics::new(&names));
+        let (audit, audit_writer) = Audit::open(settings.audit.as_deref()).with_context(|| {
+            format!("cannot open the audit log {:?}; check `audit.path`", settings.audit)
+        })?;
+        let fingerprinter = Fingerprinter::new(&key);
+        let (sessions, touches) =
+            Sessions::new(store, settings.sessions, fingerprinter, Arc::clone(&metrics));
+        let sessions = Arc::new(sessions);
+        let login = LoginSettings { choice: settings.portal.choice };
+        let authority =
+            Arc::new(Authority::new(settings.policy, login, Arc::clone(&sessions), audit, metrics));
+        let toucher = Arc::clone(&sessions);
+        let sweeper = Arc::clone(&sessions);
+        let background = vec![
+            tokio::spawn(async move { toucher.write_touches(touches).await }),
+            tokio::spawn(sweep_forever(sweeper, clock)),
+        ];
+        let stopping = Arc::new(AtomicBool::new(false));
+        let edge = web::Data::new(Edge::new(Arc::clone(&authority), clock, settings.portal.url));
+        let (public, public_address) = listen(settings.listen.public, move |app| {
+            app.app_data(edge.clone()).configure(http::routes);
+        })?;
+        let admin_state = web::Data::new(Admin {
+            authority: Arc::clone(&authority),
+            clock,
+            stopping: Arc::clone(&stopping),
+        });
+        let admin = settings
+            .listen
+            .admin
+            .map(|address| {
+                listen(address, move |app| {
+                    app.app_data(admin_state.clone()).configure(admin::routes);
+                })
+            })
+            .transpose()?;
+        let (admin, admin_address) =
+            admin.map_or((None, None), |(server, address)| (Some(server), Some(address)));
+        Ok(Self {
+            public,
+            admin,
+            addresses: Addresses { public: public_address, admin: admin_address },
+            parts: Parts { background, authority, sessions, audit_writer, stopping },
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Runs until SIGTERM, SIGINT or the end of a listener; then stops in order: readiness turns
+    /// red, the listeners finish what they have begun, then the store and the audit log are closed.
+    ///
+    /// # Errors
+    /// A listener failed.
+    pub async fn run_until_stopped(self) -> anyhow::Result<()> {
+        let handles: Vec<ServerHandle> = std::iter::once(self.public.handle())
+            .chain(self.admin.as_ref().map(Server::handle))
+            .collect();
+        let admin = async {
+            match self.admin {
+                Some(admin) => admin.await,
+                None => std::future::pending().await,
+            }
+        };
+        let signals = tokio::spawn(shutdown::on_signal(Arc::clone(&self.parts.stopping), handles));
+        let ended = tokio::select! {
+            ended = self.public => ended.context("the public listener failed"),
+            ended = admin => ended.context("the admin listener failed"),
+        };
+        signals.abort();
+        self.parts.close().await;
+        ended
+    }
+}
+
+impl Parts {
+    /// Waits for nothing but what was promised: queued touches are dropped, answered writes are on
+    /// disk already, audit lines are flushed.
+    async fn close(self) {
+        for task in self.background {
+            task.abort();
+            // Aborted: its result says only that.
+            let _ = task.await;
+        }
+        drop(self.authority);
+        drop(self.sessions);
+        let writer = self.audit_writer;
+        let flushed = tokio::task::spawn_blocking(move || writer.finish());
+        if tokio::time::timeout(Duration::from_secs(5), flushed).await.is_err() {
+            tracing::warn!("the audit log was not flushed within 5 s");
+        }
+        tracing::info!("stopped");
+    }
+}
+
+fn open_store(settings: &Settings) -> anyhow::Result<(Store, Timestamp)> {
+    match &settings.store {
+        StoreSettings::Memory => {
+            Ok((Store::Memory(MemoryStore::new(settings.sessions.max_bytes)), Timestamp::default()))
+        }
+        StoreSettings::Embedded { path } => {
+            let store = EmbeddedStore::open(path)
+                .with_context(|| format!("cannot open the session store {}", path.display()))?;
+            let newest = store.newest_time();
+            Ok((Store::Embedded(store), newest))
+        }
+    }
+}
+
+/// Binds `address` and prepares a server with the routes that `configure` adds.
+fn listen<F>(address: SocketAddr, configure: F) -> anyhow::Result<(Server, SocketAddr)>
+where
+    F: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+{
+    let busy = || format!("cannot listen on {address}; is another daemon running there?");
+    let listener = TcpListener::bind(address).with_context(busy)?;
+    let bound = listener.local_addr().with_context(busy)?;
+    let server = HttpServer::new(move || {
+        let configure = configure.clone();
+        App::new().configure(move |app| configure(app))
+    })
+    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(HEAD_DEADLINE)
+    .max_connections(CONNECTIONS_PER_WORKER)
+    .shutdown_timeout(shutdown::GRACE_SECONDS)
+    .disable_signals()
+    .listen(listener)
+    .with_context(busy)?
+    .run();
+    Ok((server, bound))
+}
+
+async fn sweep_forever(sessions: Arc<Sessions>, clock: Clock) {
+    let mut interval = tokio::time::interval(SWEEP_INTERVAL);
+    loop {
+        interval.tick().await;
+        sessions.sweep(clock.now()).await;
+    }
+}

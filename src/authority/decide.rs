@@ -1,0 +1,364 @@
+//! One request, one decision. Every subrequest of every proxy passes through [`Authority::decide`].
+//!
+//! The order is part of the security: who asks, about what, in whose name, and only then what the
+//! rules say. A cached decision takes no lock across an await, does no IO and allocates nothing.
+
+use std::sync::Arc;
+
+use crate::authority::{Authority, change, opening, replacing};
+use crate::domain::decision::{Decision, Grant, Reason, SetCookie};
+use crate::domain::header::HeaderView;
+use crate::domain::host;
+use crate::domain::identity::Asserted;
+use crate::domain::limits::METHOD_BYTES;
+use crate::domain::location::Location;
+use crate::domain::network::{Chain, parse_chain};
+use crate::domain::request::{AuthRequest, Input, Purpose, Scheme};
+use crate::domain::target::{Target, TargetError};
+use crate::domain::time::Timestamp;
+use crate::policy::application::Application;
+use crate::policy::rule::Effect;
+use crate::policy::trust::{Standing, ambiguous};
+use crate::session::record::Kind;
+use crate::session::{Keyed, Lookup, SessionError};
+use crate::telemetry::metrics::Stopwatch;
+
+/// The question, after everything about it that can be wrong was found to be right.
+struct Question<'a> {
+    method: &'a str,
+
+    target: Target<'a>,
+    scheme: Scheme,
+    asserted: Option<Asserted<'a>>,
+    application: &'a Application,
+}
+
+/// What the session cookie of a request is worth.
+enum Cookie {
+    /// One live session.
+    Live(Keyed),
+    /// No session, and why a challenge would be given.
+    None(Reason),
+    /// Two different live sessions.
+    Conflict(Vec<Keyed>),
+}
+
+/// An answer, and where the rule stands that gave it.
+type Answer = (Decision, Option<Location>);
+
+impl Authority {
+    /// Decides about `request`.
+    pub async fn decide(&self, request: &AuthRequest<'_>, now: Timestamp) -> Decision {
+        let watch = Stopwatch::start();
+        let (decision, rule) = match self.question(request) {
+            Ok(question) => self.answer(request, &question, now).await,
+            Err(reason) => (Decision::Deny(reason), None),
+        };
+        if matches!(decision, Decision::Deny(_) | Decision::Unavailable(_)) {
+            self.report(request, decision.reason(), rule, now);
+        }
+        self.count(request.dialect, decision.reason(), watch);
+        decision
+    }
+
+    /// Steps 1 to 3: the peer, the addresses, the master, the target, the application.
+    fn question<'a>(&'a self, request: &AuthRequest<'a>) -> Result<Question<'a>, Reason> {
+        let trust = &self.policy.trust;
+        if !trust.is_trusted_proxy(request.peer) {
+            return Err(Reason::UntrustedPeer);
+        }
+        let standing = trust
+            .admit(request.peer, &chain_of(request)?, request.headers)
+            .inspect_err(|reason| self.metrics.master_rejected(*reason))?;
+        if request.reserved_header {
+            return Err(Reason::ReservedHeader);
+        }
+        let method = token(required(request.method)?)?;
+        let scheme = scheme(request.scheme)?;
+        let host = host::canonical(required(request.host)?).map_err(|_| Reason::MalformedHost)?;
+        let target = Target::parse(required(request.target)?).map_err(|error| match error {
+            TargetError::Malformed => Reason::MalformedTarget,
+            TargetError::Ambiguous => Reason::AmbiguousPath,
+        })?;
+        let application = self.policy.applications.find(&host).ok_or(Reason::UnknownHost)?;
+        let asserted = self.asserted(&standing, request.headers)?;
+        Ok(Question { method, target, scheme, asserted, application })
+    }
+
+    /// What the admitted master says; on a subrequest a missing login is no identity (M1).
+    pub(super) fn asserted<'a>(
+        &'a self,
+        standing: &Standing<'a>,
+        headers: &'a dyn HeaderView,
+    ) -> Result<Option<Asserted<'a>>, Reason> {
+        let Ok(admitted) = &standing.admitted else { return Ok(None) };
+        match self.policy.slave.read(admitted, headers) {
+            Ok(asserted) => Ok(Some(asserted)),
+            Err(Reason::LoginMissing) => Ok(None),
+            Err(reason) => {
+                self.metrics.master_rejected(reason);
+                Err(reason)
+            }
+        }
+    }
+
+    /// Steps 4 to 7: the rule, the session, the exports.
+    async fn answer(
+        &self,
+        request: &AuthRequest<'_>,
+        question: &Question<'_>,
+        now: Timestamp,
+    ) -> Answer {
+        let rule = question.application.rules.first_match(question.method, question.target.path());
+        let at = rule.map(|rule| rule.at);
+        // Today's clauses need no identity, so a skip can be decided before any session (R1).
+        if let Some(Effect::Skip) = rule.map(|rule| rule.effect) {
+            return (self.nobody(question, Reason::Skipped), at);
+        }
+        let cookie = match self.cookie(request, question.scheme, now).await {
+            Ok(cookie) => cookie,
+            Err(error) => return (Self::refused(&error), None),
+        };
+        let decision = match rule.map(|rule| rule.effect) {
+            None => refuse(&cookie, question, Reason::NoRuleMatched),
+            Some(Effect::Deny) => refuse(&cookie, question, Reason::RuleDenied),
+            Some(Effect::Skip) => self.nobody(question, Reason::Skipped),
+            Some(Effect::Unprotect) => match self.identify(request, question, cookie, now).await {
+                Ok((keyed, cookies)) => self.grant(question, &keyed, Reason::Unprotected, cookies),
+                Err(Decision::Challenge(_)) => self.nobody(question, Reason::Unprotected),
+                Err(refusal) => refusal,
+            },
+            Some(Effect::Allow(requirement))
+                if requirement.master && question.asserted.is_none() =>
+            {
+                Decision::Challenge(Reason::MasterRequired)
+            }
+            Some(Effect::Allow(_)) => match self.identify(request, question, cookie, now).await {
+                Ok((keyed, cookies)) => self.grant(question, &keyed, Reason::Session, cookies),
+                Err(refusal) => refusal,
+            },
+        };
+        (decision, at)
+    }
+
+    /// Tries the values under the cookie's name (S5).
+    async fn cookie(
+        &self,
+        request: &AuthRequest<'_>,
+        scheme: Scheme,
+        now: Timestamp,
+    ) -> Result<Cookie, SessionError> {
+        let cookies = self.sessions.cookies();
+        let presented = cookies.read(request.cookies, scheme);
+        let kind = match (cookies.is_double(), scheme) {
+            (true, Scheme::Http) => Kind::HttpCookie,
+            _ => Kind::Cookie,
+        };
+        let mut live: Option<Keyed> = None;
+        let mut why = if presented.any { Reason::SessionUnknown } else { Reason::LoginRequired };
+        for id in &presented.ids {
+            match self.sessions.find_cookie(id, kind, now).await? {
+                (key, Lookup::Live(session)) => match live.take() {
+                    None => live = Some((key, session)),
+                    Some(other) => return Ok(Cookie::Conflict(vec![other, (key, session)])),
+                },
+                (_, Lookup::Ended) => why = Reason::SessionEnded,
+                (_, Lookup::Expired) => why = Reason::SessionExpired,
+                (_, Lookup::Unknown) => {}
+            }
+        }
+        Ok(live.map_or(Cookie::None(why), Cookie::Live))
+    }
+
+    /// The session that this request is decided with: the cookie's, the asserted identity's, or a
+    /// new one (S1, S2, S4).
+    async fn identify(
+        &self,
+        request: &AuthRequest<'_>,
+        question: &Question<'_>,
+        cookie: Cookie,
+        now: Timestamp,
+    ) -> Result<(Keyed, Vec<SetCookie>), Decision> {
+        let refused = |error| Self::refused(&error);
+        match (cookie, &question.asserted) {
+            (Cookie::Conflict(sessions), _) => {
+                self.sessions.end(&sessions, now).await.map_err(refused)?;
+                Err(Decision::Challenge(Reason::ConflictingSessions))
+            }
+            (Cookie::Live(keyed), None) => Ok((keyed, Vec::new())),
+            (Cookie::None(why), None) => Err(Decision::Challenge(why)),
+            (Cookie::Live(keyed), Some(asserted)) if keyed.1.is_same_user(asserted) => {
+                Ok((self.renewed(keyed, asserted, now).await?, Vec::new()))
+            }
+            (Cookie::Live(previous), Some(asserted)) => {
+                self.switch(request, question, &previous, asserted, now).await
+            }
+            // An ended id gets no new cookie: a parallel logout must not be undone (S4).
+            (Cookie::None(Reason::SessionEnded), Some(asserted)) => {
+                self.by_fingerprint(asserted, now).await
+            }
+            (Cookie::None(_), Some(asserted)) => {
+                match Purpose::of(question.method, request.headers) {
+                    Purpose::Navigation => self.open(asserted, &[], now).await,
+                    Purpose::Call => self.by_fingerprint(asserted, now).await,
+                }
+            }
+        }
+    }
+
+    /// Another user came under a live cookie: the old session ends, whatever follows.
+    async fn switch(
+        &self,
+        request: &AuthRequest<'_>,
+        question: &Question<'_>,
+        previous: &Keyed,
+        asserted: &Asserted<'_>,
+        now: Timestamp,
+    ) -> Result<(Keyed, Vec<SetCookie>), Decision> {
+        match Purpose::of(question.method, request.headers) {
+            Purpose::Navigation => self.open(asserted, std::slice::from_ref(previous), now).await,
+            Purpose::Call => {
+                let place = self.place().await?;
+                self.sessions
+                    .end(std::slice::from_ref(previous), now)
+                    .await
+                    .map_err(|error| Self::refused(&error))?;
+                place.write(replacing(change("switch", asserted, previous.0, now), &previous.1));
+                self.by_fingerprint(asserted, now).await
+            }
+        }
+    }
+
+    /// Opens a cookie session on a navigation. A used-up quota costs the cookie, not the access.
+    async fn open(
+        &self,
+        asserted: &Asserted<'_>,
+        replaced: &[Keyed],
+        now: Timestamp,
+    ) -> Result<(Keyed, Vec<SetCookie>), Decision> {
+        let place = self.place().await?;
+        match self.sessions.open_cookie(asserted, replaced, now).await {
+            Ok(opened) => {
+                place.write(opening(asserted, opened.key, replaced, now));
+                Ok(((opened.key, opened.session), opened.cookies))
+            }
+            Err(SessionError::Throttled(_)) => self.by_fingerprint(asserted, now).await,
+            Err(error) => Err(Self::refused(&error)),
+        }
+    }
+
+    async fn by_fingerprint(
+        &self,
+        asserted: &Asserted<'_>,
+        now: Timestamp,
+    ) -> Result<(Keyed, Vec<SetCookie>), Decision> {
+        let keyed = self
+            .sessions
+            .by_fingerprint(asserted, now)
+            .await
+            .map_err(|error| Self::refused(&error))?;
+        Ok((self.renewed(keyed, asserted, now).await?, Vec::new()))
+    }
+
+    /// The same session with the attributes that the master sends now (S1).
+    pub(super) async fn renewed(
+        &self,
+        keyed: Keyed,
+        asserted: &Asserted<'_>,
+        now: Timestamp,
+    ) -> Result<Keyed, Decision> {
+        if keyed.1.has_attributes_of(asserted) {
+            return Ok(keyed);
+        }
+        match self.sessions.refresh(&keyed, asserted, now).await {
+            Ok(Lookup::Live(session)) => Ok((keyed.0, session)),
+            Ok(Lookup::Ended) => Err(Decision::Challenge(Reason::SessionEnded)),
+            Ok(Lookup::Expired) => Err(Decision::Challenge(Reason::SessionExpired)),
+            Ok(Lookup::Unknown) => Err(Decision::Challenge(Reason::SessionUnknown)),
+            Err(error) => Err(Self::refused(&error)),
+        }
+    }
+
+    fn grant(
+        &self,
+        question: &Question<'_>,
+        (key, session): &Keyed,
+        reason: Reason,
+        cookies: Vec<SetCookie>,
+    ) -> Decision {
+        let exports = self.exports.of(*key, session, question.application);
+        Decision::Allow(Grant { reason, application: question.application.id.0, exports, cookies })
+    }
+
+    fn nobody(&self, question: &Question<'_>, reason: Reason) -> Decision {
+        let exports = Arc::clone(question.application.exports.nobody());
+        Decision::Allow(Grant {
+            reason,
+            application: question.application.id.0,
+            exports,
+            cookies: Vec::new(),
+        })
+    }
+
+    /// Tells the operator why somebody was refused, sampled.
+    fn report(
+        &self,
+        request: &AuthRequest<'_>,
+        reason: Reason,
+        rule: Option<Location>,
+        now: Timestamp,
+    ) {
+        let written = self.audit.denial(now, reason, |line| {
+            let text = |input: Input<'_>| {
+                let bytes = input.ok().flatten().unwrap_or(b"-");
+                let path = bytes.split(|&b| b == b'?').next().unwrap_or_default();
+                let shown = path.get(..200).unwrap_or(path);
+                String::from_utf8_lossy(shown).escape_debug().to_string()
+            };
+            let (method, host) = (text(request.method), text(request.host));
+            line.request = Some(format!("{method} {host}{}", text(request.target)));
+            let standing = chain_of(request)
+                .and_then(|chain| self.policy.trust.admit(request.peer, &chain, request.headers));
+            line.client = Some(standing.map_or(request.peer, |standing| standing.client));
+            line.rule = rule.map(|at| at.to_string());
+        });
+        if !written {
+            self.metrics.audit_dropped.inc();
+        }
+    }
+}
+
+/// Somebody is told no; nobody is sent to log in first.
+fn refuse(cookie: &Cookie, question: &Question<'_>, reason: Reason) -> Decision {
+    match (cookie, &question.asserted) {
+        (Cookie::None(why), None) => Decision::Challenge(*why),
+        _ => Decision::Deny(reason),
+    }
+}
+
+fn chain_of(request: &AuthRequest<'_>) -> Result<Chain, Reason> {
+    let value = request.forwarded_for.map_err(ambiguous)?.ok_or(Reason::NoClientAddress)?;
+    parse_chain(value).map_err(|_| Reason::MalformedForwardedFor)
+}
+
+fn required(input: Input<'_>) -> Result<&[u8], Reason> {
+    input.map_err(ambiguous)?.ok_or(Reason::MissingInput)
+}
+
+fn token(method: &[u8]) -> Result<&str, Reason> {
+    let good = (1..=METHOD_BYTES).contains(&method.len())
+        && method.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if !good {
+        return Err(Reason::MalformedMethod);
+    }
+    std::str::from_utf8(method).map_err(|_| Reason::MalformedMethod)
+}
+
+/// Nothing reported counts as TLS: then the plain-HTTP cookie, the weaker one, is not read.
+fn scheme(input: Input<'_>) -> Result<Scheme, Reason> {
+    match input.map_err(ambiguous)? {
+        None | Some(b"https") => Ok(Scheme::Https),
+        Some(b"http") => Ok(Scheme::Http),
+        Some(_) => Err(Reason::MalformedScheme),
+    }
+}

@@ -1,0 +1,67 @@
+//! Exports as they were rendered on a session's first hit on an application.
+
+use std::sync::Arc;
+
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+
+use crate::authority::portrait::Portrait;
+use crate::domain::decision::ExportedHeaders;
+use crate::domain::identity::SessionKey;
+use crate::domain::time::Timestamp;
+use crate::policy::application::{Application, ApplicationId};
+use crate::session::record::Session;
+use crate::telemetry::metrics::Metrics;
+
+/// Bytes of rendered exports that are kept; losing one costs rendering it again.
+const MAX_BYTES: u64 = 64 << 20;
+const ENTRY_OVERHEAD: usize = 400;
+
+/// What was rendered, and from which version of the session's attributes.
+type Rendered = (Timestamp, Arc<ExportedHeaders>);
+
+/// Rendered exports by session and application.
+#[derive(Debug)]
+pub struct ExportsCache {
+    cache: Cache<(SessionKey, ApplicationId), Rendered>,
+    metrics: Arc<Metrics>,
+}
+
+impl ExportsCache {
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        let cache = Cache::builder()
+            .max_capacity(MAX_BYTES)
+            .weigher(|_, (_, headers): &Rendered| {
+                let bytes: usize = headers.0.iter().map(|header| header.value.len() + 64).sum();
+                u32::try_from(bytes + ENTRY_OVERHEAD).unwrap_or(u32::MAX)
+            })
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        Self { cache, metrics }
+    }
+
+    /// The exports of `session` for `application`; a hit clones one `Arc`.
+    pub fn of(
+        &self,
+        key: SessionKey,
+        session: &Session,
+        application: &Application,
+    ) -> Arc<ExportedHeaders> {
+        let version = session.attributes_at();
+        let key = (key, application.id);
+        if let Some((rendered, headers)) = self.cache.get(&key)
+            && rendered == version
+        {
+            self.metrics.exports_hits.inc();
+            return headers;
+        }
+        self.metrics.exports_misses.inc();
+        let rendered = application.exports.render(&Portrait(session));
+        if rendered.dropped > 0 {
+            self.metrics.exports_dropped(application.id.0 as usize, rendered.dropped);
+        }
+        let headers = Arc::new(rendered.headers);
+        self.cache.insert(key, (version, Arc::clone(&headers)));
+        headers
+    }
+}

@@ -1,0 +1,151 @@
+//! The use cases: decide about a request, log somebody in.
+//!
+//! [`decide`] is where every request of a proxy is decided. Must not know: HTTP, dialects, YAML, the
+//! clock (`now` is an argument). Whatever fails here becomes a decision that refuses.
+
+pub mod decide;
+mod exports;
+pub mod login;
+mod portrait;
+
+use std::sync::Arc;
+
+use crate::authority::exports::ExportsCache;
+use crate::domain::decision::{Decision, Reason};
+use crate::domain::identity::{Asserted, SessionKey};
+use crate::domain::request::Dialect;
+use crate::domain::time::Timestamp;
+use crate::policy::Policy;
+use crate::policy::application::Application;
+use crate::session::record::Session;
+use crate::session::{Keyed, SessionError, Sessions, chain};
+use crate::telemetry::audit::{Audit, AuditLine, Place};
+use crate::telemetry::metrics::{Metrics, Stopwatch};
+
+/// What the portal asks before it believes a master.
+#[derive(Debug, Clone, Default)]
+pub struct LoginSettings {
+    /// Values of `lmAuth` that mean the slave backend; `None` ignores `lmAuth` (SEMANTICS P2).
+    pub choice: Option<Vec<Box<str>>>,
+}
+
+/// Decides, over one policy and one set of sessions.
+#[derive(Debug)]
+pub struct Authority {
+    policy: Policy,
+    login: LoginSettings,
+    sessions: Arc<Sessions>,
+    exports: ExportsCache,
+    audit: Audit,
+    metrics: Arc<Metrics>,
+}
+
+impl Authority {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        policy: Policy,
+        login: LoginSettings,
+        sessions: Arc<Sessions>,
+        audit: Audit,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let exports = ExportsCache::new(Arc::clone(&metrics));
+        Self { policy, login, sessions, exports, audit, metrics }
+    }
+
+    /// Whether the daemon can decide: its store answers.
+    ///
+    /// # Errors
+    /// The cause, for the operator.
+    pub async fn ready(&self, now: Timestamp) -> Result<(), String> {
+        self.sessions.check(now).await.map_err(|error| chain(&error))
+    }
+
+    /// The metrics as Prometheus reads them, with fresh gauges; and their media type.
+    pub async fn exposition(&self) -> (Vec<u8>, String) {
+        self.sessions.gauge().await;
+        self.metrics.exposition()
+    }
+
+    /// Counts an answer of `application` whose head is too large for a proxy's default buffer.
+    pub fn oversized_answer(&self, application: usize) {
+        self.metrics.oversized_answer(application);
+    }
+
+    /// Counts a decision, once.
+    fn count(&self, dialect: Dialect, reason: Reason, watch: Stopwatch) {
+        self.metrics.decided(dialect, reason, watch.elapsed());
+    }
+
+    /// A place in the audit log, without which no state changes.
+    async fn place(&self) -> Result<Place<'_>, Decision> {
+        self.audit.reserve().await.map_err(|_| {
+            tracing::error!("the audit log takes no lines; logins are refused until it does");
+            Decision::Unavailable(Reason::AuditFailed)
+        })
+    }
+
+    /// The names of every application's exports, in the order in which they are granted.
+    #[must_use]
+    pub fn export_names(&self) -> Vec<Vec<Arc<str>>> {
+        let names = |application: &Application| {
+            application.exports.nobody().0.iter().map(|header| Arc::clone(&header.name)).collect()
+        };
+        self.policy.applications.iter().map(names).collect()
+    }
+
+    /// The name of an application, for messages.
+    #[must_use]
+    pub fn application_name(&self, application: u32) -> &str {
+        self.policy.applications.iter().nth(application as usize).map_or("?", |found| &found.name)
+    }
+
+    /// A failure of sessions as a decision; logged here, where it stops being an error.
+    fn refused(error: &SessionError) -> Decision {
+        match error {
+            SessionError::Throttled(_) => Decision::Deny(Reason::Throttled),
+            SessionError::TooLarge(_) => Decision::Deny(Reason::OversizedAttribute),
+            SessionError::Full => Decision::Unavailable(Reason::Full),
+            SessionError::Store(_) | SessionError::NoEntropy(_) => {
+                tracing::error!(error = %chain(error), "sessions are unavailable; requests are refused");
+                Decision::Unavailable(Reason::StoreFailed)
+            }
+        }
+    }
+}
+
+/// The audit line of a state change.
+fn change(
+    event: &'static str,
+    asserted: &Asserted<'_>,
+    key: SessionKey,
+    now: Timestamp,
+) -> AuditLine {
+    let mut line = AuditLine::new(event, now);
+    line.user = Some(asserted.user.to_owned());
+    line.master = Some(asserted.master.to_owned());
+    line.realm = (!asserted.realm.is_empty()).then(|| asserted.realm.to_owned());
+    line.client = Some(asserted.client);
+    line.session = Some(format!("{key:?}"));
+    line
+}
+
+/// Adds to `line` whose session was replaced.
+fn replacing(mut line: AuditLine, previous: &Session) -> AuditLine {
+    line.previous_user = Some(previous.user().to_owned());
+    line
+}
+
+/// The audit line of a cookie session that was opened, perhaps in place of another.
+fn opening(
+    asserted: &Asserted<'_>,
+    key: SessionKey,
+    replaced: &[Keyed],
+    now: Timestamp,
+) -> AuditLine {
+    match replaced.first() {
+        Some((_, previous)) => replacing(change("switch", asserted, key, now), previous),
+        None => change("login", asserted, key, now),
+    }
+}

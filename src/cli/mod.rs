@@ -1,0 +1,64 @@
+//! The command line: one file a command.
+
+mod check;
+mod schema;
+mod serve;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Diagnostics, Settings};
+
+/// Auth subrequest daemon: vouches for the identities of a trusted master SSO.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// The configuration file. Without this option and without a file of that name, the shipped
+    /// defaults are used.
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon (the default).
+    Serve,
+    /// Check the configuration: exit code 0 if it can be used, 2 with every error if not.
+    Check,
+    /// Print the JSON schema of the configuration.
+    Schema,
+}
+
+/// The file that is used where no option names one.
+const DEFAULT_FILE: &str = "config.yaml";
+
+/// Reads the configuration that the arguments name, or the shipped defaults where there is no file.
+fn settings(path: Option<&Path>) -> Result<Settings, Diagnostics> {
+    let default = Path::new(DEFAULT_FILE);
+    match path {
+        Some(path) => config::load(path),
+        None if default.exists() => config::load(default),
+        None => {
+            eprintln!("no {DEFAULT_FILE} here: running with the shipped defaults");
+            config::parse_shipped()
+        }
+    }
+}
+
+/// Exit code for a configuration that cannot be used.
+const EXIT_CONFIG: u8 = 2;
+
+/// Runs the command that `arguments` name; everything it has to say has been said when it returns.
+#[must_use]
+pub fn run(arguments: Arguments) -> ExitCode {
+    let config = arguments.config.as_deref();
+    match arguments.command {
+        None | Some(Command::Serve) => serve::run(config),
+        Some(Command::Check) => check::run(config),
+        Some(Command::Schema) => schema::run(),
+    }
+}

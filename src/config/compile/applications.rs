@@ -1,0 +1,221 @@
+//! `applications`: hosts, exports and rules of the protected virtual hosts.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::compile::{Compiler, headers, rules, slave};
+use crate::config::defaults;
+use crate::config::key_path::KeyPath;
+use crate::config::raw::{RawApplication, RawConfig, RawSlave};
+use crate::config::reader::suggestion;
+use crate::domain::host;
+use crate::domain::limits::{APPLICATIONS, EXPORTS_PER_APPLICATION};
+use crate::policy::application::Applications;
+use crate::policy::export::{Export, Exports, Variable};
+
+/// Names that were given, with the line of each.
+type Lines = HashMap<String, u32>;
+
+/// Checks all applications; those that are wrong are left out and reported.
+pub fn applications(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Applications {
+    let list = KeyPath::of("applications");
+    if raw.applications.is_empty() && !compiler.document.wrote(&list.index(0)) {
+        compiler.warn(&list, "there is no application, so every request is denied; add one");
+    }
+    if raw.applications.len() > APPLICATIONS {
+        compiler.error(&list, &format!("more than {APPLICATIONS} applications; use wildcards"));
+    }
+    let mut applications = Applications::default();
+    let (mut names, mut hosts) = (Lines::new(), Lines::new());
+    for (index, application) in raw.applications.iter().enumerate() {
+        let path = list.index(index);
+        let name = name(application, &path, &mut names, compiler);
+        let mine = canonical_hosts(application, &path, &mut hosts, compiler);
+        let exports = exports(application, &raw.slave, &path.key("exports"), compiler);
+        let rules = rules::rules(&application.rules, &path.key("rules"), compiler);
+        let id = applications.add(name.unwrap_or_default(), rules, exports);
+        for (host, at) in mine {
+            let added = applications.add_host(id, &host);
+            compiler.checked(&at, added);
+        }
+    }
+    applications
+}
+
+fn name(
+    raw: &RawApplication,
+    parent: &KeyPath,
+    names: &mut Lines,
+    compiler: &mut Compiler<'_>,
+) -> Option<Arc<str>> {
+    let name = compiler.required(parent, "name", raw.name.as_deref())?;
+    let path = parent.key("name");
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) {
+        let text =
+            format!("'{name}' is not an application's name; use 1 to 64 of A-Z a-z 0-9 . _ -");
+        compiler.error(&path, &text);
+        return None;
+    }
+    if let Some(line) = names.get(name) {
+        let text = format!(
+            "the name '{name}' is taken by the application at line {line}; choose \
+                            another"
+        );
+        compiler.error(&path, &text);
+        return None;
+    }
+    names.insert(name.to_owned(), compiler.place(&path).line);
+    Some(name.into())
+}
+
+/// The application's own hosts, each once, with the place of each.
+fn canonical_hosts(
+    raw: &RawApplication,
+    parent: &KeyPath,
+    taken: &mut Lines,
+    compiler: &mut Compiler<'_>,
+) -> Vec<(String, KeyPath)> {
+    let path = parent.key("hosts");
+    if raw.hosts.items.is_empty() && !compiler.document.wrote(&path.index(0)) {
+        compiler.key_error(&path, "this application has no host; add `hosts`");
+    }
+    let mut mine = Vec::new();
+    for (index, written) in raw.hosts.items.iter().enumerate() {
+        let at = if raw.hosts.is_list { path.index(index) } else { path.clone() };
+        let Some(host) = compiler.checked(&at, canonical_host(written)) else { continue };
+        if let Some(line) = taken.get(&host) {
+            let text = format!(
+                "the host '{host}' is already taken at line {line}; give each host to \
+                                one application"
+            );
+            compiler.error(&at, &text);
+            continue;
+        }
+        taken.insert(host.clone(), compiler.place(&at).line);
+        mine.push((host, at));
+    }
+    mine
+}
+
+/// Why a text is not an application's host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum HostError {
+    #[error("'*' alone would take every host; write e.g. *.example.com")]
+    Everything,
+    #[error("'{0}' has a port, and rules do not know ports; write the name alone")]
+    Port(String),
+    #[error("'{0}' is not a host; write e.g. app.example.com or *.apps.example.com")]
+    Malformed(String),
+}
+
+fn canonical_host(written: &str) -> Result<String, HostError> {
+    if matches!(written, "*" | "*.") {
+        return Err(HostError::Everything);
+    }
+    let (wildcard, name) = match written.strip_prefix("*.") {
+        Some(name) => ("*.", name),
+        None => ("", written),
+    };
+    let malformed = || HostError::Malformed(written.to_owned());
+    let host = host::canonical(name.as_bytes()).map_err(|_| malformed())?;
+    let after_address = name.rsplit(']').next().unwrap_or(name);
+    if after_address.contains(':') {
+        return Err(HostError::Port(written.to_owned()));
+    }
+    if !wildcard.is_empty() && host.starts_with('[') {
+        return Err(malformed());
+    }
+    Ok(format!("{wildcard}{host}"))
+}
+
+fn exports(
+    raw: &RawApplication,
+    slave: &RawSlave,
+    parent: &KeyPath,
+    compiler: &mut Compiler<'_>,
+) -> Exports {
+    if raw.exports.0.len() > EXPORTS_PER_APPLICATION {
+        let text = format!("more than {EXPORTS_PER_APPLICATION} exports; remove some");
+        compiler.key_error(parent, &text);
+    }
+    let mut seen: HashMap<Box<str>, &str> = HashMap::new();
+    let mut exports = Vec::new();
+    for (header, source) in &raw.exports.0 {
+        let path = parent.key(header);
+        let name = headers::exported(&path, header, compiler);
+        let variable = variable(source, slave, &path, compiler);
+        let (Some(name), Some(variable)) = (name, variable) else { continue };
+        if let Some(first) = seen.insert(name.lower().into(), header) {
+            let text = format!("'{header}' and '{first}' are one header; remove one of them");
+            compiler.key_error(&path, &text);
+        }
+        let is_control =
+            |written: &str| !written.is_empty() && written.eq_ignore_ascii_case(name.lower());
+        if slave.masters.iter().any(|master| is_control(&master.control_header)) {
+            let text = "the control header must never reach an application; use another header";
+            compiler.key_error(&path, text);
+        }
+        exports.push(Export { header: name.lower().into(), variable });
+    }
+    Exports::new(exports.into())
+}
+
+fn variable(
+    written: &str,
+    slave: &RawSlave,
+    path: &KeyPath,
+    compiler: &mut Compiler<'_>,
+) -> Option<Variable> {
+    if let Some(variable) = Variable::built_in(written) {
+        return Some(variable);
+    }
+    let exported = slave.exported_vars.0.iter().find(|(name, _)| name == written);
+    if let Some((name, raw)) = exported {
+        if !slave::reads_variables(slave) {
+            let text = format!(
+                "the variable `{name}` is off without the role `users`; add the role \
+                                to slave.roles"
+            );
+            compiler.error(path, &text);
+            return None;
+        }
+        let joiner = raw.separator.as_deref().unwrap_or(defaults::JOINER).into();
+        return Some(Variable::Attribute { name: name.as_str().into(), joiner });
+    }
+    // Written there and refused there: one message is enough.
+    if !compiler.document.wrote(&KeyPath::of("slave.exported_vars").key(written)) {
+        let names = slave.exported_vars.0.iter().map(|(name, _)| name.as_str());
+        let known: Vec<&str> = names.chain(Variable::BUILT_IN.iter().copied()).collect();
+        let text = format!("there is no variable `{written}`; {}", suggestion(written, &known));
+        compiler.error(path, &text);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_canonical() {
+        for (written, expected) in [
+            ("App.Example.com.", "app.example.com"),
+            ("*.Apps.example.com", "*.apps.example.com"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("[2001:DB8::1]", "[2001:db8::1]"),
+        ] {
+            assert_eq!(canonical_host(written).as_deref(), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_host_is_refused() {
+        for written in ["*", "*.", "*.*.example.com", "a*.example.com", "a b", "", "*.[::1]", "a/b"]
+        {
+            assert!(canonical_host(written).is_err(), "{written}");
+        }
+        assert_eq!(canonical_host("a:80"), Err(HostError::Port("a:80".into())));
+        assert_eq!(canonical_host("[::1]:80"), Err(HostError::Port("[::1]:80".into())));
+    }
+}

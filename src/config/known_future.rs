@@ -1,0 +1,147 @@
+//! What is wrong with a tree before anybody reads it: repeated keys, keys without a value, and keys and
+//! values that exist in the design and not in this version.
+//!
+//! A key of a later version is no typo, so it gets a message of its own.
+
+use std::collections::HashSet;
+
+use crate::config::diagnostics::{Diagnostic, Severity};
+use crate::config::document::{Document, Kind, Node};
+use crate::config::key_path::{KeyPath, Segment};
+use crate::domain::location::Location;
+
+/// Keys of later versions. A key leaves this table in the commit that makes it work.
+pub const FUTURE_KEYS: &[&str] = &[
+    "listen.grpc",
+    "listen.*.tls",
+    "portal.trusted_domains",
+    "slave.display_logo",
+    "slave.exported_vars.*.encoding",
+    "sessions.max_per_user",
+    "sessions.stale_max",
+    "sessions.encryption_key",
+    "sessions.store.url",
+    "sessions.store.urls",
+    "sessions.store.tls",
+    "applications[].factor_in_request",
+    "applications[].allow_path_parameters",
+    "applications[].allow_encoded_slash",
+    "applications[].cache",
+    "applications[].assertion",
+    "applications[].maintenance",
+    "applications[].rules[].path_exact",
+    "applications[].rules[].path_glob",
+    "applications[].rules[].path_regex",
+    "applications[].rules[].query",
+    "applications[].rules[].client",
+    "applications[].rules[].master",
+    "applications[].rules[].user",
+    "applications[].rules[].group",
+    "applications[].rules[].variable",
+    "applications[].rules[].session_level",
+    "applications[].rules[].time",
+    "applications[].rules[].when",
+    "applications[].rules[].level",
+    "applications[].rules[].factor_max_age",
+    "admin",
+    "groups",
+    "macros",
+    "mfa",
+    "trace_name",
+];
+
+/// Values of later versions, by the key that takes them.
+const FUTURE_VALUES: &[(&str, &[&str])] = &[
+    ("applications[].rules[].effect", &["logout", "maintenance"]),
+    ("sessions.store.kind", &["redis"]),
+    ("sessions.cookie.secured", &["3"]),
+    ("listen.public", &["systemd"]),
+    ("listen.admin", &["systemd"]),
+    ("trusted_proxies[]", &["unix"]),
+];
+
+/// Reports and breaks all of that.
+pub fn examine(document: &mut Document, found: &mut Vec<Diagnostic>) {
+    Examination { found, path: KeyPath::default() }.node(&mut document.root);
+}
+
+struct Examination<'a> {
+    found: &'a mut Vec<Diagnostic>,
+    path: KeyPath,
+}
+
+impl Examination<'_> {
+    fn node(&mut self, node: &mut Node) {
+        let future = self.is_future_value(node);
+        match &mut node.kind {
+            Kind::List { items, holes } => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.path.push(Segment::Index(index));
+                    if matches!(item.kind, Kind::Null) {
+                        self.error(item.at, "this item has no value; write one or remove it");
+                        item.kind = Kind::Broken;
+                    } else {
+                        self.node(item);
+                    }
+                    *holes |= item.is_broken();
+                    self.path.pop();
+                }
+            }
+            Kind::Map(_) => self.entries(node),
+            _ if future => {
+                self.error(node.at, "this value is not available in this version; use another one");
+                node.kind = Kind::Broken;
+            }
+            _ => {}
+        }
+    }
+
+    fn entries(&mut self, node: &mut Node) {
+        let Kind::Map(entries) = &mut node.kind else { return };
+        let mut seen = HashSet::new();
+        let mut first = Vec::with_capacity(entries.len());
+        for entry in entries.iter_mut() {
+            self.path.push(Segment::Key(entry.key.as_str().into()));
+            let (at, key) = (entry.key_at, &entry.key);
+            first.push(seen.insert(key.clone()));
+            if first.last() == Some(&false) {
+                self.error(at, &format!("the key `{key}` stands twice; remove one of them"));
+            } else if is_future_key(&self.path) {
+                let text = format!("`{key}` is not available in this version; remove the key");
+                self.error(at, &text);
+                entry.value.kind = Kind::Broken;
+            } else if matches!(entry.value.kind, Kind::Null) {
+                self.error(at, &format!("`{key}` has no value; write one or remove the key"));
+                entry.value.kind = Kind::Broken;
+            } else {
+                self.node(&mut entry.value);
+            }
+            self.path.pop();
+        }
+        let mut first = first.into_iter();
+        entries.retain(|_| first.next().unwrap_or(true));
+    }
+
+    fn is_future_value(&self, node: &Node) -> bool {
+        let text = match &node.kind {
+            Kind::Text(text) => text.clone(),
+            Kind::Unsigned(number) => number.to_string(),
+            _ => return false,
+        };
+        let matches = |(pattern, values): &(&str, &[&str])| {
+            values.contains(&text.as_str()) && self.path.matches(pattern)
+        };
+        FUTURE_VALUES.iter().any(matches)
+    }
+
+    fn error(&mut self, at: Location, text: &str) {
+        self.found.push(Diagnostic::new(Severity::Error, self.path.to_string(), at, text));
+    }
+}
+
+fn is_future_key(path: &KeyPath) -> bool {
+    let Some(Segment::Key(last)) = path.segments().last() else { return false };
+    FUTURE_KEYS.iter().any(|pattern| {
+        pattern.rsplit('.').next().is_some_and(|end| end == &**last) && path.matches(pattern)
+    })
+}

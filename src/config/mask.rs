@@ -1,0 +1,208 @@
+//! The file's text with secrets hidden, for the lines that messages quote.
+//!
+//! Works on text as well as on values, because a file with a syntax error has no values yet. It would
+//! rather hide a harmless line than show a secret.
+
+use std::collections::HashMap;
+
+use crate::config::document::{Kind, Node};
+
+/// What stands for a secret.
+const HIDDEN: &str = "***";
+/// Shorter values are not searched for in the whole file: they would match everywhere.
+const SEARCHED_BYTES: usize = 4;
+/// Keys whose values are secrets unless they are references.
+const SECRET_KEYS: &[&str] = &["control_content", "encryption_key", "key"];
+
+/// The lines of a file, ready to be shown.
+pub struct Mask<'a> {
+    lines: Vec<&'a str>,
+    masked: HashMap<usize, String>,
+    secrets: Vec<String>,
+}
+
+impl<'a> Mask<'a> {
+    /// Finds the secrets' lines in `text`; `secrets` are hidden wherever they stand.
+    pub fn new(text: &'a str, secrets: impl IntoIterator<Item = String>) -> Self {
+        let lines: Vec<&str> = text.split('\n').map(|line| line.trim_end_matches('\r')).collect();
+        let masked = mask_lines(&lines);
+        let mut secrets: Vec<String> = secrets
+            .into_iter()
+            .flat_map(|secret| secret.lines().map(str::to_owned).collect::<Vec<_>>())
+            .filter(|secret| secret.len() >= SEARCHED_BYTES)
+            .collect();
+        // The longest first, so that one secret inside another leaves no remainder.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        Self { lines, masked, secrets }
+    }
+
+    /// A line by its number, from 1.
+    pub fn line(&self, number: u32) -> Option<String> {
+        let index = (number as usize).checked_sub(1)?;
+        let line = match self.masked.get(&index) {
+            Some(masked) => masked.as_str(),
+            None => self.lines.get(index)?,
+        };
+        let hide = |line: String, secret: &String| line.replace(secret.as_str(), HIDDEN);
+        Some(self.secrets.iter().fold(line.to_owned(), hide))
+    }
+}
+
+/// Every text below a secret key of the tree, but for what references name.
+pub fn secrets_of(node: &Node) -> Vec<String> {
+    let mut secrets = Vec::new();
+    collect(node, Below::Anything, &mut secrets);
+    secrets
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Below {
+    Anything,
+    SecretKey,
+}
+
+fn collect(node: &Node, below: Below, secrets: &mut Vec<String>) {
+    match &node.kind {
+        Kind::Text(text) if below == Below::SecretKey => secrets.push(text.clone()),
+        Kind::List { items, .. } => items.iter().for_each(|item| collect(item, below, secrets)),
+        Kind::Map(entries) => {
+            for entry in entries {
+                match (below, entry.key.as_str()) {
+                    (Below::SecretKey, "file" | "env") => {}
+                    (_, key) if SECRET_KEYS.contains(&key) => {
+                        collect(&entry.value, Below::SecretKey, secrets);
+                    }
+                    _ => collect(&entry.value, below, secrets),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn mask_lines(lines: &[&str]) -> HashMap<usize, String> {
+    let mut masked = HashMap::new();
+    // Indentation of the key whose value goes on below it.
+    let mut inside: Option<usize> = None;
+    for (index, line) in lines.iter().enumerate() {
+        let indent = line.len() - line.trim_start().len();
+        if let Some(outer) = inside {
+            if line.trim().is_empty() {
+                continue;
+            }
+            // Items may stand below their key without being deeper; `: ` ends a `? key`.
+            let item = indent == outer && line.trim_start().starts_with(['-', ':']);
+            if indent > outer || item {
+                let shown = line.get(..indent).unwrap_or_default();
+                masked.insert(index, format!("{shown}{HIDDEN}"));
+                continue;
+            }
+            inside = None;
+        }
+        if let Some((shown, goes_on)) = mask_line(line) {
+            inside = goes_on.then(|| key_column(line, indent));
+            masked.insert(index, shown);
+        }
+    }
+    masked
+}
+
+/// A key after `- ` stands deeper than its line: its siblings below must stay visible.
+fn key_column(line: &str, indent: usize) -> usize {
+    let rest = line.trim_start();
+    let key = rest.trim_start_matches(['-', ' ', '\t']);
+    // In a flow mapping no column tells where the value ends: hide all that is deeper.
+    if key.starts_with('{') { indent } else { indent + rest.len() - key.len() }
+}
+
+/// The line without the value of a secret key, and whether the value goes on below.
+fn mask_line(line: &str) -> Option<(String, bool)> {
+    let mut from = 0;
+    loop {
+        let rest = line.get(from..)?;
+        let (at, key) =
+            SECRET_KEYS.iter().filter_map(|key| Some((find_key(rest, key)?, key))).min()?;
+        let end = from + at + key.len();
+        let value = line.get(end..)?;
+        match reference_len(value) {
+            Some(length) => from = end + length,
+            None => {
+                let shown = line.get(..end)?;
+                return Some((format!("{shown}: {HIDDEN}"), true));
+            }
+        }
+    }
+}
+
+/// Where `key` stands as a mapping's key, not as a word in a comment.
+fn find_key(text: &str, key: &str) -> Option<usize> {
+    let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '/');
+    text.match_indices(key)
+        .find(|(at, _)| {
+            let before = text.get(..*at).unwrap_or_default();
+            let after = text.get(at + key.len()..).unwrap_or_default();
+            let explicit = before.trim_end_matches(['"', '\'', ' ']).ends_with('?');
+            let colon = after.trim_start_matches(['"', '\'', ' ', '\t']).starts_with(':');
+            !before.chars().next_back().is_some_and(word) && (explicit || colon)
+        })
+        .map(|(at, _)| at)
+}
+
+/// The length of `: { file: … }` or `: { env: … }`: a reference is no secret.
+fn reference_len(value: &str) -> Option<usize> {
+    let inner = value.trim_start_matches(['"', '\'', ' ']).strip_prefix(':')?.trim_start();
+    let inner = inner.strip_prefix('{')?.trim_start();
+    let inner = inner.strip_prefix("file:").or_else(|| inner.strip_prefix("env:"))?;
+    let close = inner.find('}')?;
+    let plain = !inner.get(..close)?.contains(['{', ',', '[', '#']);
+    plain.then(|| value.len() - inner.len() + close + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn shown(text: &str, expected: &str) {
+        let mask = Mask::new(text, []);
+        let lines: Vec<String> = (1..).map_while(|number| mask.line(number)).collect();
+        assert_eq!(lines.join("\n"), expected);
+    }
+
+    #[test]
+    fn values_of_secret_keys_are_hidden_in_every_notation() {
+        shown("control_content: hush # x\nb: 1", "control_content: ***\nb: 1");
+        shown(
+            "  control_content: |\n    hush\n\n    hush\n  b: 1",
+            "  control_content: ***\n    ***\n\n    ***\n  b: 1",
+        );
+        shown(
+            "- control_content: [\n   hush,\n   hush]\n  b: 1",
+            "- control_content: ***\n   ***\n   ***\n  b: 1",
+        );
+        shown("control_content:\n- hush\n- hush\nb: 1", "control_content: ***\n***\n***\nb: 1");
+        shown("{ a: 1, \"control_content\": hush, b: 2 }", "{ a: 1, \"control_content: ***");
+        shown("{ a: 1, control_content:\n   hush }", "{ a: 1, control_content: ***\n   ***");
+        shown("? control_content\n: hush", "? control_content: ***\n***");
+        shown("a: 1 # no key here\n  b: 1", "a: 1 # no key here\n  b: 1");
+    }
+
+    #[test]
+    fn references_stay_readable() {
+        shown("key: { file: data/sessions.key }\nb: 1", "key: { file: data/sessions.key }\nb: 1");
+        shown("{ key: { env: KEY }, key: hush }", "{ key: { env: KEY }, key: ***");
+        shown("monkey: a", "monkey: a");
+    }
+
+    #[test]
+    fn a_known_secret_is_hidden_wherever_it_stands() {
+        let mask = Mask::new(
+            "realm: hush-hush\nx: abc",
+            ["hush".into(), "hush-hush".into(), "abc".into()],
+        );
+        assert_eq!(mask.line(1).as_deref(), Some("realm: ***"));
+        assert_eq!(mask.line(2).as_deref(), Some("x: abc"));
+        assert_eq!(mask.line(3), None);
+        assert_eq!(mask.line(0), None);
+    }
+}

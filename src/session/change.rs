@@ -1,0 +1,110 @@
+//! Changing sessions: new attributes, the end. Always compare-and-swap or final (SEMANTICS S9).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use crate::domain::identity::{Asserted, SessionKey};
+use crate::domain::time::Timestamp;
+use crate::session::record::{Draft, Session, Standing};
+use crate::session::{Keyed, Lookup, SessionError, Sessions, bury, ended_keys, new_record};
+use crate::store::{Applied, Expect, Write};
+
+/// How often a refresh is tried again when others change the same session.
+const REFRESH_ATTEMPTS: usize = 3;
+
+/// What became of a compare-and-swap.
+pub(super) enum Replaced {
+    /// The record is now this session.
+    Written(Session),
+    /// Somebody else was faster, and this is there.
+    Instead(Lookup),
+}
+
+impl Sessions {
+    /// Gives a session the attributes of `asserted`; level and factors stay (S1).
+    ///
+    /// # Errors
+    /// The store failed, or the attributes do not fit.
+    pub async fn refresh(
+        &self,
+        (key, session): &Keyed,
+        asserted: &Asserted<'_>,
+        now: Timestamp,
+    ) -> Result<Lookup, SessionError> {
+        let _flight = self.flights.take(&[*key]).await;
+        let mut current = session.clone();
+        for _ in 0..REFRESH_ATTEMPTS {
+            if current.has_attributes_of(asserted) {
+                return Ok(Lookup::Live(current));
+            }
+            let draft = Draft {
+                kind: current.kind(),
+                asserted,
+                level: current.level(),
+                created: current.created(),
+                last_use: now.max(current.last_use()),
+                attributes_at: now.max(current.attributes_at().plus(Duration::from_millis(1))),
+                client: current.client(),
+                partner: current.partner(),
+            };
+            let bytes = draft.encode()?;
+            match self.replace(*key, &current, bytes, now).await? {
+                Replaced::Written(session) => return Ok(Lookup::Live(session)),
+                Replaced::Instead(Lookup::Live(newer)) => current = newer,
+                Replaced::Instead(gone) => return Ok(gone),
+            }
+        }
+        Ok(Lookup::Live(current))
+    }
+
+    /// Ends sessions and the other halves of their double cookies; durable when it returns.
+    ///
+    /// # Errors
+    /// The store did not acknowledge: tell the client so, never that it worked.
+    pub async fn end(&self, sessions: &[Keyed], now: Timestamp) -> Result<(), SessionError> {
+        let writes: Vec<Write> = ended_keys(sessions).map(|key| bury(key, now)).collect();
+        let keys: SmallVec<[SessionKey; 4]> =
+            writes.iter().map(|write| SessionKey(write.key)).collect();
+        let _flight = self.flights.take(&keys).await;
+        if let Applied::Done(revisions) = self.apply(writes.clone(), now).await? {
+            self.remember_all(&writes, &revisions);
+            self.metrics.sessions_ended.inc_by(sessions.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// Writes `bytes` over exactly `current`, or tells what is there instead.
+    pub(super) async fn replace(
+        &self,
+        key: SessionKey,
+        current: &Session,
+        bytes: Arc<[u8]>,
+        now: Timestamp,
+    ) -> Result<Replaced, SessionError> {
+        let write = Write {
+            key: key.0,
+            expect: Expect::Revision(current.revision()),
+            expires: self.expires(current.created(), now),
+            value: Some(Arc::clone(&bytes)),
+        };
+        let (record, written) = match self.apply(vec![write], now).await? {
+            Applied::Done(revisions) => (Some(new_record(bytes, &revisions, 0)), true),
+            Applied::Conflict { current, .. } => (current, false),
+        };
+        let Some(session) = record.and_then(|record| self.view(&key, &record)) else {
+            if let Some(cache) = &self.cache {
+                cache.remove(&key);
+            }
+            return Ok(Replaced::Instead(Lookup::Unknown));
+        };
+        self.remember(key, &session);
+        Ok(match self.standing(&session, now) {
+            Standing::Live if written => Replaced::Written(session),
+            Standing::Live => Replaced::Instead(Lookup::Live(session)),
+            Standing::Ended => Replaced::Instead(Lookup::Ended),
+            Standing::Expired | Standing::Idle => Replaced::Instead(Lookup::Expired),
+        })
+    }
+}

@@ -1,0 +1,219 @@
+//! Session cookies: which names there are, what is read under them, how they are set.
+
+use cookie::{Cookie, SameSite as CookieSameSite};
+use smallvec::SmallVec;
+
+use crate::domain::decision::SetCookie;
+use crate::domain::limits::{COOKIE_CANDIDATES, COOKIE_LINES};
+use crate::domain::request::Scheme;
+use crate::session::id::SessionId;
+use crate::session::settings::{CookieSettings, SameSite, SecuredMode};
+
+/// The cookies of one installation.
+#[derive(Debug)]
+pub struct SessionCookies {
+    settings: CookieSettings,
+    main: String,
+    http: Option<String>,
+}
+
+/// What a request carried under the session cookie's name.
+#[derive(Debug, Default)]
+pub struct Presented {
+    /// Well-formed ids, each once, at most [`COOKIE_CANDIDATES`].
+    pub ids: SmallVec<[SessionId; 1]>,
+    /// Whether there was any value, well-formed or not.
+    pub any: bool,
+}
+
+impl SessionCookies {
+    /// A `Secure` cookie without domain gets the `__Host-` prefix, and only that name is read (S6).
+    #[must_use]
+    pub fn new(settings: CookieSettings) -> Self {
+        let host_only = settings.domain.is_none() && settings.secured != SecuredMode::Unsecured;
+        let prefix = if host_only { "__Host-" } else { "" };
+        let main = format!("{prefix}{}", settings.name);
+        let http = (settings.secured == SecuredMode::DoubleCookie)
+            .then(|| format!("{}http", settings.name));
+        Self { settings, main, http }
+    }
+
+    /// Whether there is a cookie for plain HTTP besides the main one.
+    #[must_use]
+    pub const fn is_double(&self) -> bool {
+        self.http.is_some()
+    }
+
+    /// The ids of a subrequest. With a double cookie, a request over plain HTTP is read under
+    /// `<name>http` only, every other under the main name only.
+    #[must_use]
+    pub fn read(&self, lines: &[&[u8]], scheme: Scheme) -> Presented {
+        match (&self.http, scheme) {
+            (Some(http), Scheme::Http) => read_named(lines, http),
+            _ => read_named(lines, &self.main),
+        }
+    }
+
+    /// The ids under the main name, all that the portal believes.
+    #[must_use]
+    pub fn read_main(&self, lines: &[&[u8]]) -> Presented {
+        read_named(lines, &self.main)
+    }
+
+    /// The cookies of a session that was just opened.
+    #[must_use]
+    pub fn set(&self, id: &SessionId, id_http: Option<&SessionId>) -> Vec<SetCookie> {
+        let secure = self.settings.secured != SecuredMode::Unsecured;
+        let mut cookies = vec![self.build(&self.main, &id.to_hex(), secure)];
+        if let (Some(name), Some(id)) = (&self.http, id_http) {
+            cookies.push(self.build(name, &id.to_hex(), false));
+        }
+        cookies
+    }
+
+    fn build(&self, name: &str, value: &str, secure: bool) -> SetCookie {
+        let same_site = match (self.settings.same_site, secure) {
+            (SameSite::Strict, _) => CookieSameSite::Strict,
+            // Browsers drop a cookie with SameSite=None that is not Secure.
+            (SameSite::Lax, _) | (SameSite::None, false) => CookieSameSite::Lax,
+            (SameSite::None, true) => CookieSameSite::None,
+        };
+        let mut cookie = Cookie::build((name, value))
+            .path("/")
+            .http_only(true)
+            .secure(secure)
+            .same_site(same_site);
+        if let Some(domain) = &self.settings.domain {
+            cookie = cookie.domain(&**domain);
+        }
+        SetCookie(cookie.build().to_string())
+    }
+}
+
+/// Reads every value under `name`. Values that are no ids count as present and are skipped, so a
+/// sibling domain's junk cannot hide a good session (S5).
+fn read_named(lines: &[&[u8]], name: &str) -> Presented {
+    let mut presented = Presented::default();
+    let pairs = lines.iter().take(COOKIE_LINES).flat_map(|line| line.split(|&b| b == b';'));
+    let values = pairs.filter_map(|pair| {
+        let pair = pair.trim_ascii();
+        pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=")
+    });
+    for value in values.take(COOKIE_CANDIDATES) {
+        presented.any = true;
+        if let Some(id) = SessionId::parse(value)
+            && !presented.ids.contains(&id)
+        {
+            presented.ids.push(id);
+        }
+    }
+    presented
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cookies(secured: SecuredMode, domain: Option<&str>, same_site: SameSite) -> SessionCookies {
+        SessionCookies::new(CookieSettings {
+            name: "sso".into(),
+            secured,
+            same_site,
+            domain: domain.map(Into::into),
+        })
+    }
+
+    fn id(digit: char) -> String {
+        digit.to_string().repeat(64)
+    }
+
+    fn read(cookies: &SessionCookies, lines: &[&str], scheme: Scheme) -> (Vec<String>, bool) {
+        let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+        let presented = cookies.read(&lines, scheme);
+        (presented.ids.iter().map(SessionId::to_hex).collect(), presented.any)
+    }
+
+    #[test]
+    fn an_id_is_found_among_other_cookies_and_junk() {
+        // A55.
+        let cookies = cookies(SecuredMode::Unsecured, None, SameSite::Lax);
+        let good = format!("sso={}", id('a'));
+        let found = (vec![id('a')], true);
+        for line in [
+            good.clone(),
+            format!("x=1; {good}; y=2"),
+            format!(";;;;{good};"),
+            format!("sso=\"\"; sso=%ff; {good}"),
+            format!("mysso={}; {good}", id('b')),
+            format!("sso-x={}; {good}", id('b')),
+        ] {
+            assert_eq!(read(&cookies, &[&line], Scheme::Https), found, "{line}");
+        }
+        assert_eq!(read(&cookies, &["x=1", &good], Scheme::Https), found);
+        for nothing in ["", "sso", ";;;;", "x=1", "SSO=1"] {
+            assert_eq!(read(&cookies, &[nothing], Scheme::Https), (vec![], false), "{nothing}");
+        }
+        for junk in ["sso=", "sso=%ff", "sso=\"\"", "sso=é"] {
+            assert_eq!(read(&cookies, &[junk], Scheme::Https), (vec![], true), "{junk}");
+        }
+    }
+
+    #[test]
+    fn at_most_four_values_are_tried_and_each_once() {
+        let cookies = cookies(SecuredMode::Unsecured, None, SameSite::Lax);
+        let line: Vec<_> = "aabcde".chars().map(|c| format!("sso={}", id(c))).collect();
+        assert_eq!(
+            read(&cookies, &[&line.join("; ")], Scheme::Http).0,
+            [id('a'), id('b'), id('c')]
+        );
+    }
+
+    #[test]
+    fn with_a_double_cookie_each_scheme_reads_its_own_name() {
+        let cookies = cookies(SecuredMode::DoubleCookie, Some("example.com"), SameSite::Lax);
+        let line = format!("sso={}; ssohttp={}", id('a'), id('b'));
+        assert_eq!(read(&cookies, &[&line], Scheme::Https).0, [id('a')]);
+        assert_eq!(read(&cookies, &[&line], Scheme::Http).0, [id('b')]);
+        let swapped = format!("sso={}", id('b'));
+        assert_eq!(read(&cookies, &[&swapped], Scheme::Http), (vec![], false));
+    }
+
+    fn set(cookies: &SessionCookies) -> Vec<String> {
+        let parse = |c| SessionId::parse(id(c).as_bytes()).unwrap();
+        cookies
+            .set(&parse('a'), cookies.is_double().then(|| parse('b')).as_ref())
+            .into_iter()
+            .map(|c| c.0)
+            .collect()
+    }
+
+    #[test]
+    fn attributes_follow_the_mode() {
+        let (a, b) = (id('a'), id('b'));
+        assert_eq!(
+            set(&cookies(SecuredMode::DoubleCookie, Some("example.com"), SameSite::Lax)),
+            [
+                format!("sso={a}; HttpOnly; SameSite=Lax; Secure; Path=/; Domain=example.com"),
+                format!("ssohttp={b}; HttpOnly; SameSite=Lax; Path=/; Domain=example.com"),
+            ]
+        );
+        assert_eq!(
+            set(&cookies(SecuredMode::Secured, None, SameSite::None)),
+            [format!("__Host-sso={a}; HttpOnly; SameSite=None; Secure; Path=/")]
+        );
+        assert_eq!(
+            set(&cookies(SecuredMode::Unsecured, None, SameSite::Strict)),
+            [format!("sso={a}; HttpOnly; SameSite=Strict; Path=/")]
+        );
+    }
+
+    #[test]
+    fn with_the_host_prefix_only_the_prefixed_name_is_read() {
+        let cookies = cookies(SecuredMode::Secured, None, SameSite::Lax);
+        assert_eq!(read(&cookies, &[&format!("sso={}", id('a'))], Scheme::Https), (vec![], false));
+        assert_eq!(
+            read(&cookies, &[&format!("__Host-sso={}", id('a'))], Scheme::Https).0,
+            [id('a')]
+        );
+    }
+}

@@ -1,0 +1,543 @@
+//! The session record: one packed run of bytes that is at once the stored form and the cached one.
+//!
+//! Version 1, little endian: version, kind, level, flags (a byte each); created, last use, attributes
+//! renewed (u64 milliseconds each); client (16 bytes); partner key (32 bytes, zeros if none); lengths of
+//! master, realm, user and the number of attributes (u16 each); then the three texts; then each attribute:
+//! lengths of its name and number of values (u16 each), the name, and each value behind its length (u16).
+//! Old versions are never removed: a node must read what the version before it wrote.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::identity::{Asserted, SessionKey};
+use crate::domain::limits::RECORD_BYTES;
+use crate::domain::network::{from_octets, octets};
+use crate::domain::time::Timestamp;
+use crate::store::Record;
+
+const VERSION: u8 = 1;
+const HAS_PARTNER: u8 = 1;
+const HEAD: usize = 84;
+const LAST_USE: std::ops::Range<usize> = 12..20;
+
+/// What a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// Found by fingerprint; never has a cookie.
+    Fingerprint = 0,
+    /// Found by the session cookie.
+    Cookie = 1,
+    /// The plain-HTTP half of a double cookie.
+    HttpCookie = 2,
+    /// Ended or replaced; never accepted, and keeps the key from being used again.
+    Tombstone = 3,
+}
+
+impl Kind {
+    const fn of(byte: u8) -> Option<Self> {
+        Some(match byte {
+            0 => Self::Fingerprint,
+            1 => Self::Cookie,
+            2 => Self::HttpCookie,
+            3 => Self::Tombstone,
+            _ => return None,
+        })
+    }
+}
+
+/// Bytes that are no record of ours, or of a version that this program does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a session record")]
+pub struct CorruptRecord;
+
+/// An identity that does not fit into one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the identity does not fit into a record")]
+pub struct RecordTooLarge;
+
+/// A session, viewed in its packed record. Cloning shares the bytes.
+#[derive(Debug, Clone)]
+pub struct Session {
+    bytes: Arc<[u8]>,
+    revision: u64,
+    kind: Kind,
+    texts: [u16; 3],
+    attributes: u16,
+}
+
+/// What goes into a new record.
+#[derive(Debug)]
+pub struct Draft<'a, 'i> {
+    /// What it is.
+    pub kind: Kind,
+    /// The identity.
+    pub asserted: &'a Asserted<'i>,
+    /// The level, which a refresh keeps.
+    pub level: u8,
+    /// When the session was opened.
+    pub created: Timestamp,
+    /// When it was last used, to within the touch interval.
+    pub last_use: Timestamp,
+    /// When its attributes were set; changes with every change of theirs.
+    pub attributes_at: Timestamp,
+    /// The client that opened it.
+    pub client: IpAddr,
+    /// The other half of a double cookie.
+    pub partner: Option<SessionKey>,
+}
+
+impl Draft<'_, '_> {
+    /// The record's bytes.
+    ///
+    /// # Errors
+    /// The identity is larger than the limits allow: deny.
+    pub fn encode(&self) -> Result<Arc<[u8]>, RecordTooLarge> {
+        let identity = self.asserted;
+        let mut bytes = head(self.kind, self.level, self.created, self.last_use);
+        bytes.extend_from_slice(&self.attributes_at.as_millis().to_le_bytes());
+        bytes.extend_from_slice(&octets(self.client));
+        bytes.extend_from_slice(&self.partner.map_or([0; 32], |key| key.0));
+        if let (Some(_), Some(flags)) = (self.partner, bytes.get_mut(3)) {
+            *flags |= HAS_PARTNER;
+        }
+        for text in [identity.master, identity.realm, identity.user] {
+            push_length(&mut bytes, text.len())?;
+        }
+        push_length(&mut bytes, identity.attributes.len())?;
+        for text in [identity.master, identity.realm, identity.user] {
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        for attribute in &identity.attributes {
+            push_length(&mut bytes, attribute.name.len())?;
+            push_length(&mut bytes, attribute.values().count())?;
+            bytes.extend_from_slice(attribute.name.as_bytes());
+            for value in attribute.values() {
+                push_length(&mut bytes, value.len())?;
+                bytes.extend_from_slice(value.as_bytes());
+            }
+        }
+        if bytes.len() > RECORD_BYTES { Err(RecordTooLarge) } else { Ok(bytes.into()) }
+    }
+}
+
+/// The bytes that stand for an ended session.
+#[must_use]
+pub fn tombstone(now: Timestamp) -> Arc<[u8]> {
+    let mut bytes = head(Kind::Tombstone, 0, now, now);
+    bytes.resize(HEAD, 0);
+    bytes.into()
+}
+
+fn head(kind: Kind, level: u8, created: Timestamp, last_use: Timestamp) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    bytes.extend_from_slice(&[VERSION, kind as u8, level, 0]);
+    bytes.extend_from_slice(&created.as_millis().to_le_bytes());
+    bytes.extend_from_slice(&last_use.as_millis().to_le_bytes());
+    bytes
+}
+
+fn push_length(bytes: &mut Vec<u8>, length: usize) -> Result<(), RecordTooLarge> {
+    let length = u16::try_from(length).map_err(|_| RecordTooLarge)?;
+    bytes.extend_from_slice(&length.to_le_bytes());
+    Ok(())
+}
+
+// === impl Session ===
+
+impl Session {
+    /// Views a stored record, checking every length in it.
+    ///
+    /// # Errors
+    /// It is not a record: treat the session as unknown and tell the operator.
+    pub fn view(record: &Record) -> Result<Self, CorruptRecord> {
+        let mut reader = Reader(&record.bytes);
+        let [version, kind, _level, flags] = *reader.array()?;
+        if version != VERSION || flags & !HAS_PARTNER != 0 || record.bytes.len() > RECORD_BYTES {
+            return Err(CorruptRecord);
+        }
+        reader.take(HEAD - 4 - 8)?;
+        let texts = [reader.length()?, reader.length()?, reader.length()?];
+        let attributes = reader.length()?;
+        for length in texts {
+            reader.text(length)?;
+        }
+        for _ in 0..attributes {
+            let (name, values) = (reader.length()?, reader.length()?);
+            reader.text(name)?;
+            for _ in 0..values {
+                let value = reader.length()?;
+                reader.text(value)?;
+            }
+        }
+        if !reader.0.is_empty() {
+            return Err(CorruptRecord);
+        }
+        let kind = Kind::of(kind).ok_or(CorruptRecord)?;
+        Ok(Self {
+            bytes: Arc::clone(&record.bytes),
+            revision: record.revision,
+            kind,
+            texts,
+            attributes,
+        })
+    }
+
+    /// Bytes of the record.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The store's revision of this record.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// What the record is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The authentication level.
+    #[must_use]
+    pub fn level(&self) -> u8 {
+        self.bytes.get(2).copied().unwrap_or_default()
+    }
+
+    /// When it was opened.
+    #[must_use]
+    pub fn created(&self) -> Timestamp {
+        self.timestamp(4)
+    }
+
+    /// When it was last used, to within the touch interval.
+    #[must_use]
+    pub fn last_use(&self) -> Timestamp {
+        self.timestamp(LAST_USE.start)
+    }
+
+    /// When its attributes were set; differs after every change of theirs.
+    #[must_use]
+    pub fn attributes_at(&self) -> Timestamp {
+        self.timestamp(20)
+    }
+
+    /// The client that opened it.
+    #[must_use]
+    pub fn client(&self) -> IpAddr {
+        from_octets(self.array_at(28))
+    }
+
+    /// The other half of a double cookie.
+    #[must_use]
+    pub fn partner(&self) -> Option<SessionKey> {
+        let has = self.bytes.get(3).is_some_and(|flags| flags & HAS_PARTNER != 0);
+        has.then(|| SessionKey(self.array_at(44)))
+    }
+
+    /// The master that asserted the identity.
+    #[must_use]
+    pub fn master(&self) -> &str {
+        self.text(0)
+    }
+
+    /// The realm.
+    #[must_use]
+    pub fn realm(&self) -> &str {
+        self.text(1)
+    }
+
+    /// The login.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.text(2)
+    }
+
+    /// Calls `each` with the name and every value of every attribute, in order.
+    pub fn each_value<'s>(&'s self, mut each: impl FnMut(&'s str, &'s str)) {
+        let skipped = HEAD + self.texts.iter().map(|length| usize::from(*length)).sum::<usize>();
+        let mut reader = Reader(self.bytes.get(skipped..).unwrap_or_default());
+        for _ in 0..self.attributes {
+            // `view` has read it all once, so nothing here can fail.
+            let (Ok(name), Ok(values)) = (reader.length(), reader.length()) else { return };
+            let Ok(name) = reader.text(name) else { return };
+            for _ in 0..values {
+                let Ok(value) = reader.length().and_then(|length| reader.text(length)) else {
+                    return;
+                };
+                each(name, value);
+            }
+        }
+    }
+
+    /// Whether `asserted` is the same user: equal master, realm and user, byte for byte (S1).
+    #[must_use]
+    pub fn is_same_user(&self, asserted: &Asserted<'_>) -> bool {
+        self.user() == asserted.user
+            && self.master() == asserted.master
+            && self.realm() == asserted.realm
+    }
+
+    /// Whether the attributes are those of `asserted`. Allocates nothing.
+    #[must_use]
+    pub fn has_attributes_of(&self, asserted: &Asserted<'_>) -> bool {
+        let mut fresh = asserted
+            .attributes
+            .iter()
+            .flat_map(|attribute| attribute.values().map(move |value| (attribute.name, value)));
+        let mut same = true;
+        self.each_value(|name, value| same = same && fresh.next() == Some((name, value)));
+        same && fresh.next().is_none()
+    }
+
+    /// Why the session is not live at `now`, if it is not (S8).
+    #[must_use]
+    pub fn standing(&self, timeout: Duration, idle_timeout: Duration, now: Timestamp) -> Standing {
+        if self.kind == Kind::Tombstone {
+            Standing::Ended
+        } else if now.since(self.created()) >= timeout
+            || self.created().since(now) > CLOCK_TOLERANCE
+        {
+            Standing::Expired
+        } else if now.since(self.last_use()) >= idle_timeout {
+            Standing::Idle
+        } else {
+            Standing::Live
+        }
+    }
+
+    /// The record's bytes with another time of last use.
+    #[must_use]
+    pub fn touched(&self, now: Timestamp) -> Arc<[u8]> {
+        let mut bytes = self.bytes.to_vec();
+        if let Some(field) = bytes.get_mut(LAST_USE) {
+            field.copy_from_slice(&now.as_millis().to_le_bytes());
+        }
+        bytes.into()
+    }
+
+    fn text(&self, which: usize) -> &str {
+        let length = |at: usize| usize::from(self.texts.get(at).copied().unwrap_or_default());
+        let start = HEAD + (0..which).map(length).sum::<usize>();
+        let bytes = self.bytes.get(start..start + length(which)).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    fn timestamp(&self, at: usize) -> Timestamp {
+        Timestamp::from_millis(u64::from_le_bytes(self.array_at(at)))
+    }
+
+    /// `view` has checked that the head is there.
+    fn array_at<const N: usize>(&self, at: usize) -> [u8; N] {
+        self.bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
+    }
+}
+
+/// How far the clocks of two nodes may differ.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
+/// Whether a session counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It does.
+    Live,
+    /// Too long without use, by what this copy of the record says.
+    Idle,
+    /// Too old.
+    Expired,
+    /// Logged out or replaced.
+    Ended,
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], CorruptRecord> {
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(CorruptRecord)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], CorruptRecord> {
+        let (taken, rest) = self.0.split_first_chunk().ok_or(CorruptRecord)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn length(&mut self) -> Result<u16, CorruptRecord> {
+        Ok(u16::from_le_bytes(*self.array()?))
+    }
+
+    fn text(&mut self, length: u16) -> Result<&'a str, CorruptRecord> {
+        std::str::from_utf8(self.take(usize::from(length))?).map_err(|_| CorruptRecord)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::identity::Attribute;
+    use crate::domain::network::LOOPBACK;
+
+    fn stored(bytes: Arc<[u8]>) -> Record {
+        Record { bytes, expires: Timestamp::default(), revision: 3 }
+    }
+
+    fn asserted<'a>(user: &'a str, attributes: &[Attribute<'a>]) -> Asserted<'a> {
+        Asserted {
+            master: "sso",
+            realm: "r",
+            user,
+            level: 2,
+            client: LOOPBACK,
+            reported_client: None,
+            attributes: attributes.iter().copied().collect(),
+        }
+    }
+
+    fn draft<'a, 'i>(identity: &'a Asserted<'i>) -> Draft<'a, 'i> {
+        let at = Timestamp::from_millis;
+        Draft {
+            kind: Kind::Cookie,
+            asserted: identity,
+            level: 2,
+            created: at(1_000),
+            last_use: at(2_000),
+            attributes_at: at(1_500),
+            client: "2001:db8::7".parse().unwrap(),
+            partner: Some(SessionKey([9; 32])),
+        }
+    }
+
+    fn attribute<'a>(name: &'a str, text: &'a str, separator: Option<&'a str>) -> Attribute<'a> {
+        Attribute { name, text, separator }
+    }
+
+    #[test]
+    fn a_record_holds_what_was_put_into_it() {
+        let identity = asserted(
+            "dwho",
+            &[attribute("mail", "d@x", None), attribute("groups", "a;b", Some(";"))],
+        );
+        let session = Session::view(&stored(draft(&identity).encode().unwrap())).unwrap();
+        assert_eq!((session.master(), session.realm(), session.user()), ("sso", "r", "dwho"));
+        assert_eq!((session.level(), session.revision(), session.kind()), (2, 3, Kind::Cookie));
+        assert_eq!(session.created().as_millis(), 1_000);
+        assert_eq!(session.last_use().as_millis(), 2_000);
+        assert_eq!(session.attributes_at().as_millis(), 1_500);
+        assert_eq!(session.client().to_string(), "2001:db8::7");
+        assert_eq!(session.partner(), Some(SessionKey([9; 32])));
+        let mut values = Vec::new();
+        session.each_value(|name, value| values.push((name, value)));
+        assert_eq!(values, [("mail", "d@x"), ("groups", "a"), ("groups", "b")]);
+        assert!(session.has_attributes_of(&identity) && session.is_same_user(&identity));
+        for changed in ["a", "a;b;c", "b;a", ""] {
+            let changed = asserted(
+                "dwho",
+                &[attribute("mail", "d@x", None), attribute("groups", changed, Some(";"))],
+            );
+            assert!(!session.has_attributes_of(&changed));
+        }
+    }
+
+    #[test]
+    fn a_touch_changes_the_last_use_only() {
+        let identity = asserted("dwho", &[attribute("mail", "d@x", None)]);
+        let session = Session::view(&stored(draft(&identity).encode().unwrap())).unwrap();
+        let touched = Session::view(&stored(session.touched(Timestamp::from_millis(77)))).unwrap();
+        assert_eq!(touched.last_use().as_millis(), 77);
+        assert_eq!(touched.created(), session.created());
+        assert!(touched.has_attributes_of(&identity));
+    }
+
+    #[test]
+    fn a_session_lives_until_its_timeouts_and_never_longer() {
+        let identity = asserted("dwho", &[]);
+        let session = Session::view(&stored(draft(&identity).encode().unwrap())).unwrap();
+        let standing = |millis| {
+            session.standing(
+                Duration::from_secs(20),
+                Duration::from_secs(5),
+                Timestamp::from_millis(millis),
+            )
+        };
+        assert_eq!(standing(1_000), Standing::Live);
+        assert_eq!(standing(6_999), Standing::Live);
+        assert_eq!(standing(7_000), Standing::Idle);
+        assert_eq!(standing(21_000), Standing::Expired);
+        assert_eq!(standing(0), Standing::Live);
+        let future = Draft { created: Timestamp::from_millis(100_000), ..draft(&identity) };
+        let future = Session::view(&stored(future.encode().unwrap())).unwrap();
+        let at = |millis| {
+            future.standing(
+                Duration::from_secs(20),
+                Duration::from_secs(5),
+                Timestamp::from_millis(millis),
+            )
+        };
+        assert_eq!(at(40_000), Standing::Live);
+        assert_eq!(at(39_999), Standing::Expired);
+    }
+
+    #[test]
+    fn a_tombstone_is_ended_at_any_time() {
+        let tombstone = Session::view(&stored(tombstone(Timestamp::from_millis(5)))).unwrap();
+        assert_eq!(
+            tombstone.standing(Duration::MAX, Duration::MAX, Timestamp::from_millis(5)),
+            Standing::Ended
+        );
+        assert_eq!(tombstone.user(), "");
+    }
+
+    #[test]
+    fn a_record_of_version_1_stays_readable() {
+        // Written by the first release; never change these bytes.
+        let golden = include_bytes!("../../tests/fixtures/records/session-v1.bin");
+        let session = Session::view(&stored(golden.as_slice().into())).unwrap();
+        assert_eq!((session.master(), session.user(), session.level()), ("sso", "dwho", 2));
+        let mut values = Vec::new();
+        session.each_value(|name, value| values.push(format!("{name}={value}")));
+        assert_eq!(values, ["uid=dwho", "mail=dwho@example.com", "groups=admins", "groups=users"]);
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_written() {
+        let long = "x".repeat(RECORD_BYTES);
+        let identity = asserted("dwho", &[attribute("mail", &long, None)]);
+        assert_eq!(draft(&identity).encode(), Err(RecordTooLarge));
+    }
+
+    proptest! {
+        #[test]
+        fn any_identity_survives_the_round_trip(user in ".{0,40}", texts in prop::collection::vec((".{0,9}", ".{1,40}"), 0..6)) {
+            let attributes: Vec<_> = texts.iter().map(|(n, t)| attribute(n, t, None)).collect();
+            let identity = asserted(&user, &attributes);
+            let session = Session::view(&stored(draft(&identity).encode().unwrap())).unwrap();
+            prop_assert!(session.is_same_user(&identity) && session.has_attributes_of(&identity));
+        }
+
+        #[test]
+        fn damaged_records_are_refused_or_harmless(mut bytes in prop::collection::vec(any::<u8>(), 0..300), flip in any::<bool>()) {
+            if flip && bytes.len() > 1 { bytes[0] = VERSION; bytes[1] %= 4; }
+            if let Ok(session) = Session::view(&stored(bytes.into())) {
+                session.each_value(|_, _| {});
+                let _ = (session.user(), session.client(), session.partner());
+            }
+        }
+
+        #[test]
+        fn a_later_now_never_revives_a_session(a in 0u64..50_000, b in 0u64..50_000) {
+            let identity = asserted("dwho", &[]);
+            let session = Session::view(&stored(draft(&identity).encode().unwrap())).unwrap();
+            let live = |millis| session.standing(Duration::from_secs(20), Duration::from_secs(5), Timestamp::from_millis(millis)) == Standing::Live;
+            let (earlier, later) = (a.min(b), a.max(b));
+            prop_assert!(live(earlier) || !live(later));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! How records lie on disk: tables, and the header in front of each value.
+//!
+//! Pure. Must not know: files, threads, transactions.
+
+use redb::TableDefinition;
+
+use crate::domain::limits::RECORD_BYTES;
+use crate::domain::time::Timestamp;
+use crate::store::{Key, Record};
+
+/// The version of everything in this file; a change of layout is a new number.
+pub(super) const SCHEMA: u64 = 1;
+
+/// Key to header and bytes.
+pub(super) const RECORDS: TableDefinition<&Key, &[u8]> = TableDefinition::new("records");
+
+/// Expiry in milliseconds and key, in that order, so that sweeping reads only what is due.
+pub(super) const EXPIRIES: TableDefinition<(u64, &Key), ()> = TableDefinition::new("expiries");
+
+/// Numbers about the store itself.
+pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+
+/// The row of [`META`] that holds [`SCHEMA`].
+pub(super) const META_SCHEMA: &str = "schema";
+
+/// The row of [`META`] that holds the newest `now` of any commit, in milliseconds.
+pub(super) const META_NEWEST: &str = "newest";
+
+/// The first byte of each value.
+const FORMAT: u8 = 1;
+
+/// Format, expiry, revision.
+const HEADER_BYTES: usize = 1 + 8 + 8;
+
+/// A value on disk that nobody may take for a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Damaged {
+    #[error("a stored value of {0} bytes is too short for a record")]
+    Short(usize),
+    #[error("a stored value has the unknown format {0}")]
+    Format(u8),
+    #[error("a stored value of {0} bytes is too long for a record")]
+    Long(usize),
+}
+
+/// What stands in front of a record's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) expires: Timestamp,
+    pub(super) revision: u64,
+}
+
+impl Header {
+    /// The value as it is stored.
+    pub(super) fn encode(self, bytes: &[u8]) -> Vec<u8> {
+        let mut value = Vec::with_capacity(HEADER_BYTES + bytes.len());
+        value.push(FORMAT);
+        value.extend_from_slice(&self.expires.as_millis().to_be_bytes());
+        value.extend_from_slice(&self.revision.to_be_bytes());
+        value.extend_from_slice(bytes);
+        value
+    }
+
+    /// Header and bytes of a stored value.
+    pub(super) fn decode(value: &[u8]) -> Result<(Self, &[u8]), Damaged> {
+        let short = Damaged::Short(value.len());
+        let (&format, rest) = value.split_first().ok_or(short)?;
+        if format != FORMAT {
+            return Err(Damaged::Format(format));
+        }
+        let (expires, rest) = rest.split_first_chunk().ok_or(short)?;
+        let (revision, bytes) = rest.split_first_chunk().ok_or(short)?;
+        if bytes.len() > RECORD_BYTES {
+            return Err(Damaged::Long(value.len()));
+        }
+        let expires = Timestamp::from_millis(u64::from_be_bytes(*expires));
+        Ok((Self { expires, revision: u64::from_be_bytes(*revision) }, bytes))
+    }
+
+    /// The revision of a record that is live at `now`.
+    pub(super) fn live(self, now: Timestamp) -> Option<u64> {
+        (self.expires > now).then_some(self.revision)
+    }
+}
+
+/// The record in a stored value, expired or not.
+pub(super) fn record(value: &[u8]) -> Result<Record, Damaged> {
+    let (Header { expires, revision }, bytes) = Header::decode(value)?;
+    Ok(Record { bytes: bytes.into(), expires, revision })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HEADER: Header = Header { expires: Timestamp::from_millis(0x0102_0304), revision: 5 };
+
+    #[test]
+    fn the_layout_of_schema_1_never_changes() {
+        let value = [1, 0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 5, b'x'];
+        assert_eq!(HEADER.encode(b"x"), value);
+        assert_eq!(Header::decode(&value), Ok((HEADER, &b"x"[..])));
+    }
+
+    #[test]
+    fn damaged_values_are_errors_and_never_records() {
+        let whole = HEADER.encode(b"");
+        for length in 0..HEADER_BYTES {
+            assert_eq!(record(&whole[..length]), Err(Damaged::Short(length)));
+        }
+        for format in [0, 2, 255] {
+            let mut value = whole.clone();
+            value[0] = format;
+            assert_eq!(record(&value), Err(Damaged::Format(format)));
+        }
+        assert!(record(&HEADER.encode(&vec![0; RECORD_BYTES])).is_ok());
+        let long = HEADER.encode(&vec![0; RECORD_BYTES + 1]);
+        assert_eq!(record(&long), Err(Damaged::Long(long.len())));
+    }
+
+    #[test]
+    fn a_record_is_not_live_at_its_expiry() {
+        assert_eq!(HEADER.live(Timestamp::from_millis(0x0102_0303)), Some(5));
+        assert_eq!(HEADER.live(HEADER.expires), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            expires: u64, revision: u64, bytes in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let header = Header { expires: Timestamp::from_millis(expires), revision };
+            let read = record(&header.encode(&bytes)).unwrap();
+            prop_assert_eq!(&*read.bytes, &bytes[..]);
+            prop_assert_eq!((read.expires.as_millis(), read.revision), (expires, revision));
+        }
+
+        #[test]
+        fn no_bytes_make_decoding_panic(value in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = record(&value);
+        }
+    }
+}
