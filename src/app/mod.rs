@@ -180,7 +180,11 @@ impl Parts {
     }
 }
 
-fn open_store(settings: &Settings) -> anyhow::Result<(Store, Timestamp)> {
+/// Opens the configured store; also the newest time that it has seen.
+///
+/// # Errors
+/// The file cannot be used; the message names it and the remedy.
+pub fn open_store(settings: &Settings) -> anyhow::Result<(Store, Timestamp)> {
     match &settings.store {
         StoreSettings::Memory => {
             Ok((Store::Memory(MemoryStore::new(settings.sessions.max_bytes)), Timestamp::default()))

@@ -1,7 +1,7 @@
 //! The store in one redb file: what was answered survives `kill -9` and a power cut.
 //!
 //! Must not know: what a record means, which clock `now` comes from. One thread writes and groups
-//! commits ([`writer`]); readers use snapshots on tokio's blocking threads and never wait for it.
+//! commits (`writer`); readers use snapshots on tokio's blocking threads and never wait for it.
 //! A damaged file or value is an error, never an empty answer.
 
 mod file;

@@ -1,0 +1,279 @@
+//! An authority built from configuration text, and requests built from a few words.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use vouchsafe::app::open_store;
+use vouchsafe::authority::login::{Login, LoginRequest};
+use vouchsafe::authority::{Authority, LoginSettings};
+use vouchsafe::config;
+use vouchsafe::domain::decision::{Decision, Reason};
+use vouchsafe::domain::header::{HeaderList, HeaderView as _};
+use vouchsafe::domain::secret::Secret;
+use vouchsafe::domain::time::Timestamp;
+use vouchsafe::edge::http::nginx;
+use vouchsafe::session::Sessions;
+use vouchsafe::session::fingerprint::Fingerprinter;
+use vouchsafe::telemetry::audit::Audit;
+use vouchsafe::telemetry::metrics::Metrics;
+
+/// The address of the test's master, of its proxy, and of somebody else.
+pub const MASTER: &str = "10.0.0.1";
+pub const PROXY: &str = "127.0.0.1";
+pub const STRANGER: &str = "203.0.113.9";
+
+/// The start of every test's time, far from zero.
+pub const START: u64 = 1_800_000_000_000;
+
+/// A moment so many milliseconds after the start.
+pub fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(START + millis)
+}
+
+const CONFIG: &str = r#"
+listen: { public: "127.0.0.1:0" }
+trusted_proxies: [127.0.0.0/8]
+portal: { url: "https://auth.example.com/", domain: example.com, choice: { 2_Slave: slave } }
+slave:
+  user_header: CN
+  masters:
+    - { name: sso, ips: 10.0.0.1, control_header: control, control_content: opensesame }
+    - { name: other, ips: 10.0.0.2, control_header: control, control_content: opensesame, reports_client: true }
+  exported_vars:
+    uid: CN
+    mail: User-Email
+    groups: { header: Auth-Groups, separator: ";" }
+sessions:
+  cookie: { name: sid, secured: SECURED }
+  key: { file: sessions.key }
+  timeout: 20h
+  idle_timeout: 1h
+  touch_interval: 1m
+  max_bytes: MAX_BYTES
+  quotas: { per_client: PER_CLIENT, per_master: PER_MASTER }
+  store: STORE
+applications:
+  - name: wiki
+    hosts: [app.example.com, "*.apps.example.com"]
+    exports: { Auth-User: uid, Auth-Mail: mail, Auth-Groups: groups }
+    rules:
+      - { path: /public/, effect: unprotect }
+      - { path: /assets/, effect: skip }
+      - { path: /fresh, require_master: true, effect: allow }
+      - { path: /admin, effect: deny }
+      - { path: /read, method: [GET, HEAD], effect: allow }
+      - { path: /read, effect: deny }
+      - { path: /open, effect: allow }
+      - { path: /page, effect: allow }
+  - name: other
+    hosts: [other.example.com]
+    rules: [{ effect: allow }]
+"#;
+
+/// What a test wants other than usual.
+pub struct Wish {
+    pub embedded: bool,
+    pub secured: u8,
+    pub max_bytes: &'static str,
+    pub per_client: u32,
+    pub per_master: u32,
+}
+
+impl Default for Wish {
+    fn default() -> Self {
+        Self {
+            embedded: false,
+            secured: 0,
+            max_bytes: "64MiB",
+            per_client: 1_000_000,
+            per_master: 10_000_000,
+        }
+    }
+}
+
+/// One daemon without its sockets.
+pub struct Installation {
+    pub authority: Arc<Authority>,
+    pub sessions: Arc<Sessions>,
+    pub metrics: Arc<Metrics>,
+    folder: Option<tempfile::TempDir>,
+    toucher: tokio::task::JoinHandle<()>,
+}
+
+impl Installation {
+    pub fn new(wish: &Wish) -> Self {
+        Self::in_folder(wish, tempfile::tempdir().unwrap())
+    }
+
+    pub fn usual() -> Self {
+        Self::new(&Wish::default())
+    }
+
+    fn in_folder(wish: &Wish, folder: tempfile::TempDir) -> Self {
+        let store = if wish.embedded {
+            "{ kind: embedded, path: sessions.redb }"
+        } else {
+            "{ kind: memory }"
+        };
+        let text = CONFIG
+            .replace("SECURED", &wish.secured.to_string())
+            .replace("MAX_BYTES", wish.max_bytes)
+            .replace("PER_CLIENT", &wish.per_client.to_string())
+            .replace("PER_MASTER", &wish.per_master.to_string())
+            .replace("STORE", store);
+        let settings =
+            config::parse(&text, folder.path(), &|_| None).unwrap_or_else(|e| panic!("{e}"));
+        let names: Vec<_> =
+            settings.policy.applications.iter().map(|a| Arc::clone(&a.name)).collect();
+        let metrics = Arc::new(Metrics::new(&names));
+        let (store, _) = open_store(&settings).unwrap();
+        let fingerprinter = Fingerprinter::new(&Secret::new(vec![7; 32]));
+        let (sessions, touches) =
+            Sessions::new(store, settings.sessions, fingerprinter, Arc::clone(&metrics));
+        let sessions = Arc::new(sessions);
+        let (audit, _writer) = Audit::open(Some(&folder.path().join("audit.jsonl"))).unwrap();
+        let authority = Arc::new(Authority::new(
+            settings.policy,
+            LoginSettings { choice: settings.portal.choice },
+            Arc::clone(&sessions),
+            audit,
+            Arc::clone(&metrics),
+        ));
+        let toucher = Arc::clone(&sessions);
+        let toucher = tokio::spawn(async move { toucher.write_touches(touches).await });
+        Self { authority, sessions, metrics, folder: Some(folder), toucher }
+    }
+
+    /// The same installation after a restart: memory forgotten, files kept.
+    pub async fn restarted(mut self, wish: &Wish) -> Self {
+        let folder = self.folder.take().unwrap();
+        self.toucher.abort();
+        let _ = self.toucher.await;
+        drop((self.authority, self.sessions));
+        Self::in_folder(wish, folder)
+    }
+
+    /// Decides about `ask` at `now`.
+    pub async fn decide(&self, ask: &Ask, now: Timestamp) -> Decision {
+        let list = ask.list();
+        let cookies: Vec<&[u8]> = ask.cookies.iter().map(String::as_bytes).collect();
+        let request = nginx::ask(&list, &cookies, ask.peer.parse().unwrap());
+        self.authority.decide(&request, now).await
+    }
+
+    /// The reason for `ask` at the start.
+    pub async fn reason(&self, ask: &Ask) -> Reason {
+        self.decide(ask, at(0)).await.reason()
+    }
+
+    /// Logs `user` in at the portal as the master would; the main cookie's value.
+    pub async fn login(&self, user: &str, now: Timestamp) -> String {
+        match self.try_login(user, &[], now).await {
+            Login::Opened { id, .. } => id.to_hex(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The portal's answer to a login of `user` that carries `cookies`.
+    pub async fn try_login(&self, user: &str, cookies: &[String], now: Timestamp) -> Login {
+        let headers = [("cn", user), ("control", "opensesame"), ("x-forwarded-for", MASTER)];
+        let list = HeaderList(headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect());
+        let cookies: Vec<&[u8]> = cookies.iter().map(String::as_bytes).collect();
+        let request = LoginRequest {
+            peer: PROXY.parse::<IpAddr>().unwrap(),
+            forwarded_for: list.unique("x-forwarded-for"),
+            headers: &list,
+            cookies: &cookies,
+            lm_auth: Some("2_Slave"),
+        };
+        self.authority.login(&request, now).await
+    }
+
+    /// How many records the store holds.
+    pub async fn records(&self) -> i64 {
+        self.sessions.gauge().await;
+        self.metrics.sessions.get()
+    }
+}
+
+/// A subrequest in a few words.
+#[derive(Clone)]
+pub struct Ask {
+    peer: &'static str,
+    headers: Vec<(String, Vec<u8>)>,
+    cookies: Vec<String>,
+}
+
+impl Ask {
+    /// `GET` of `target` on app.example.com over TLS, from a stranger through the proxy.
+    pub fn page(target: &str) -> Self {
+        let ask = Self { peer: PROXY, headers: Vec::new(), cookies: Vec::new() };
+        ask.header("x-original-method", "GET")
+            .header("x-original-uri", target)
+            .header("x-forwarded-host", "app.example.com")
+            .header("x-forwarded-proto", "https")
+            .header("x-forwarded-for", STRANGER)
+    }
+
+    /// The same asserted by the master.
+    pub fn asserted(target: &str, user: &str) -> Self {
+        Self::page(target)
+            .set("x-forwarded-for", MASTER)
+            .header("control", "opensesame")
+            .header("cn", user)
+    }
+
+    pub fn peer(mut self, peer: &'static str) -> Self {
+        self.peer = peer;
+        self
+    }
+
+    /// Adds a header, even if it is there already.
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((name.to_owned(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// Replaces a header.
+    pub fn set(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self = self.without(name);
+        self.header(name, value)
+    }
+
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(n, _)| n != name);
+        self
+    }
+
+    /// Adds a Cookie line.
+    pub fn cookie(mut self, line: impl Into<String>) -> Self {
+        self.cookies.push(line.into());
+        self
+    }
+
+    /// Makes it a browser's navigation.
+    pub fn navigation(self) -> Self {
+        self.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document")
+    }
+
+    fn list(&self) -> HeaderList<'_> {
+        HeaderList(self.headers.iter().map(|(n, v)| (n.as_str(), v.as_slice())).collect())
+    }
+}
+
+/// The exports of an allow, as text.
+#[track_caller]
+pub fn exports(decision: &Decision) -> Vec<String> {
+    let Decision::Allow(grant) = decision else { panic!("not allowed: {decision:?}") };
+    let text = |h: &vouchsafe::domain::decision::ExportedHeader| {
+        format!("{}={}", h.name, String::from_utf8_lossy(&h.value))
+    };
+    grant.exports.0.iter().map(text).collect()
+}
+
+/// The values of the cookies that an allow sets.
+#[track_caller]
+pub fn set_cookies(decision: &Decision) -> Vec<String> {
+    let Decision::Allow(grant) = decision else { panic!("not allowed: {decision:?}") };
+    grant.cookies.iter().map(|c| c.0.split(';').next().unwrap().to_owned()).collect()
+}

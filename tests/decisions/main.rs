@@ -1,0 +1,12 @@
+//! Decisions of the real authority over real stores, in one process: time is an argument.
+//!
+//! What needs a proxy or a socket is in `tests/scenarios`.
+
+mod cookies;
+mod denials;
+mod floods;
+mod identities;
+mod installation;
+mod lifetimes;
+mod properties;
+mod rules;

@@ -1,0 +1,104 @@
+//! What must hold for every request.
+
+use proptest::prelude::*;
+use vouchsafe::domain::decision::Decision;
+
+use crate::installation::{Ask, Installation, STRANGER, at};
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// Header names that matter, their look-alikes, and others.
+fn header_name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::sample::select(vec![
+            "cn",
+            "control",
+            "user-email",
+            "auth-groups",
+            "auth-user",
+            "c_n",
+            "auth_groups",
+            "x-forwarded-uri",
+            "x-original-url",
+            "x-real-ip",
+            "forwarded",
+            "x-vouchsafe-user",
+            "x-vouchsafe-x",
+            "accept",
+            "upgrade",
+            "sec-fetch-mode",
+            "authorization",
+            "x-otp",
+            "cookie2",
+            "remote-user",
+            "x-forwarded-host",
+            "x-original-uri",
+            "x-original-method",
+            "x-forwarded-proto",
+        ])
+        .prop_map(str::to_owned),
+        "[a-z][a-z._-]{0,12}",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// SEMANTICS R4, last sentence.
+    #[test]
+    fn a_strangers_headers_never_turn_a_refusal_into_an_allow(
+        headers in prop::collection::vec((header_name(), "[ -~]{0,20}"), 0..8),
+        target in prop::sample::select(vec!["/page", "/admin", "/nothing", "/x/../public/y", "/fresh"]),
+    ) {
+        block_on(async {
+            let here = Installation::usual();
+            let mut ask = Ask::page(target);
+            for (name, value) in &headers {
+                ask = ask.header(name, value);
+            }
+            let decision = here.decide(&ask, at(0)).await;
+            assert!(!matches!(decision, Decision::Allow(_)), "{decision:?}");
+        });
+    }
+
+    /// A64: what a warm process answers, a cold one answers too.
+    #[test]
+    fn a_cached_decision_is_the_uncached_one(
+        targets in prop::collection::vec(prop::sample::select(vec!["/page", "/admin", "/public/x", "/assets/x", "/fresh", "/read", "/nothing"]), 1..12),
+        methods in prop::collection::vec(prop::sample::select(vec!["GET", "POST"]), 12),
+        asserted in prop::collection::vec(any::<bool>(), 12),
+    ) {
+        block_on(async {
+            let warm = Installation::usual();
+            let warm_cookie = format!("sid={}", warm.login("dwho", at(0)).await);
+            for (at_, target) in targets.iter().enumerate() {
+                let cold = Installation::usual();
+                let cold_cookie = format!("sid={}", cold.login("dwho", at(0)).await);
+                let ask = |cookie: &str| {
+                    let ask = if asserted[at_] { Ask::asserted(target, "dwho") } else { Ask::page(target) };
+                    ask.set("x-original-method", methods[at_]).cookie(cookie)
+                };
+                let (a, b) = (warm.decide(&ask(&warm_cookie), at(1)).await, cold.decide(&ask(&cold_cookie), at(1)).await);
+                assert_eq!(a, b, "{target}");
+            }
+        });
+    }
+
+    #[test]
+    fn no_bytes_in_any_input_panic_or_allow(
+        inputs in prop::collection::vec((prop::sample::select(vec!["x-original-uri", "x-forwarded-host", "x-forwarded-for", "x-original-method", "x-forwarded-proto", "cn", "control"]), prop::collection::vec(any::<u8>(), 0..40)), 1..4),
+        cookie in "\\PC{0,80}",
+    ) {
+        block_on(async {
+            let here = Installation::usual();
+            let mut ask = Ask::page("/page").cookie(cookie);
+            for (name, value) in inputs {
+                ask = ask.set(name, value);
+            }
+            let decision = here.decide(&ask, at(0)).await;
+            assert!(!matches!(decision, Decision::Allow(_)), "{decision:?} {STRANGER}");
+        });
+    }
+}
