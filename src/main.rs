@@ -6,5 +6,5 @@ use clap::Parser as _;
 use vouchsafe::cli::{Arguments, run};
 
 fn main() -> ExitCode {
-    run(Arguments::parse())
+    run(&Arguments::parse())
 }

@@ -28,6 +28,7 @@ use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::memory::MemoryStore;
 use crate::telemetry::audit::{Audit, AuditWriter};
+use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
 
 /// Longer than any proxy keeps an idle connection to us, so that we never close one that it is about
@@ -180,6 +181,14 @@ impl Parts {
     }
 }
 
+/// Starts the log and says in it what the configuration's check warns about.
+pub fn start_logging(settings: &Settings) {
+    log::install(settings.log);
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
 /// Opens the configured store; also the newest time that it has seen.
 ///
 /// # Errors
@@ -221,6 +230,7 @@ where
     Ok((server, bound))
 }
 
+#[expect(clippy::infinite_loop, reason = "a background task; it ends by being aborted")]
 async fn sweep_forever(sessions: Arc<Sessions>, clock: Clock) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     loop {

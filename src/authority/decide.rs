@@ -113,7 +113,7 @@ impl Authority {
         let at = rule.map(|rule| rule.at);
         // Today's clauses need no identity, so a skip can be decided before any session (R1).
         if let Some(Effect::Skip) = rule.map(|rule| rule.effect) {
-            return (self.nobody(question, Reason::Skipped), at);
+            return (nobody(question, Reason::Skipped), at);
         }
         let cookie = match self.cookie(request, question.scheme, now).await {
             Ok(cookie) => cookie,
@@ -122,10 +122,10 @@ impl Authority {
         let decision = match rule.map(|rule| rule.effect) {
             None => refuse(&cookie, question, Reason::NoRuleMatched),
             Some(Effect::Deny) => refuse(&cookie, question, Reason::RuleDenied),
-            Some(Effect::Skip) => self.nobody(question, Reason::Skipped),
+            Some(Effect::Skip) => nobody(question, Reason::Skipped),
             Some(Effect::Unprotect) => match self.identify(request, question, cookie, now).await {
                 Ok((keyed, cookies)) => self.grant(question, &keyed, Reason::Unprotected, cookies),
-                Err(Decision::Challenge(_)) => self.nobody(question, Reason::Unprotected),
+                Err(Decision::Challenge(_)) => nobody(question, Reason::Unprotected),
                 Err(refusal) => refusal,
             },
             Some(Effect::Allow(requirement))
@@ -290,16 +290,6 @@ impl Authority {
         Decision::Allow(Grant { reason, application: question.application.id.0, exports, cookies })
     }
 
-    fn nobody(&self, question: &Question<'_>, reason: Reason) -> Decision {
-        let exports = Arc::clone(question.application.exports.nobody());
-        Decision::Allow(Grant {
-            reason,
-            application: question.application.id.0,
-            exports,
-            cookies: Vec::new(),
-        })
-    }
-
     /// Tells the operator why somebody was refused, sampled.
     fn report(
         &self,
@@ -326,6 +316,17 @@ impl Authority {
             self.metrics.audit_dropped.inc();
         }
     }
+}
+
+/// Everybody may pass; the exports say that it is nobody.
+fn nobody(question: &Question<'_>, reason: Reason) -> Decision {
+    let exports = Arc::clone(question.application.exports.nobody());
+    Decision::Allow(Grant {
+        reason,
+        application: question.application.id.0,
+        exports,
+        cookies: Vec::new(),
+    })
 }
 
 /// Somebody is told no; nobody is sent to log in first.

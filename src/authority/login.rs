@@ -11,7 +11,7 @@ use crate::domain::identity::Asserted;
 use crate::domain::network::{Chain, parse_chain};
 use crate::domain::request::{Dialect, Input};
 use crate::domain::time::Timestamp;
-use crate::policy::trust::{NotAdmitted, ambiguous};
+use crate::policy::trust::{NotAdmitted, Standing, ambiguous};
 use crate::session::id::SessionId;
 use crate::session::record::Kind;
 use crate::session::{Keyed, Lookup, SessionError};
@@ -73,7 +73,9 @@ impl Authority {
         let watch = Stopwatch::start();
         let login = self.try_login(request, now).await.unwrap_or_else(|refusal| match refusal {
             Decision::Unavailable(reason) => Login::Unavailable(reason),
-            other => Login::Refused { reason: other.reason(), has_session: false },
+            Decision::Allow(_) | Decision::Challenge(_) | Decision::Deny(_) => {
+                Login::Refused { reason: refusal.reason(), has_session: false }
+            }
         });
         if let Login::Refused { reason, .. } | Login::Unavailable(reason) = &login {
             let written = self.audit.denial(now, *reason, |line| {
@@ -95,7 +97,12 @@ impl Authority {
     ) -> Result<Login, Decision> {
         let live = self.portal_session(request.cookies, now).await?;
         let refused = |reason| Ok(Login::Refused { reason, has_session: live.is_some() });
-        let asserted = match self.believed(request) {
+        let standing = self.portal_standing(request);
+        if live.is_none() && !self.is_chosen(request.lm_auth) {
+            return refused(Reason::ChoiceMissing);
+        }
+        let asserted = match standing.and_then(|standing| self.believed(&standing, request.headers))
+        {
             Ok(asserted) => asserted,
             Err(reason) if live.is_some() && is_no_identity(reason) => {
                 return Ok(Login::AlreadyAuthenticated);
@@ -107,15 +114,10 @@ impl Authority {
                 self.renewed(keyed, &asserted, now).await?;
                 Ok(Login::AlreadyAuthenticated)
             }
-            previous => {
-                if !self.is_chosen(request.lm_auth) {
-                    return Ok(Login::Refused {
-                        reason: Reason::ChoiceMissing,
-                        has_session: previous.is_some(),
-                    });
-                }
-                self.open_at_portal(&asserted, previous.as_slice(), now).await
+            Some(_) if !self.is_chosen(request.lm_auth) => {
+                Ok(Login::Refused { reason: Reason::ChoiceMissing, has_session: true })
             }
+            previous => self.open_at_portal(&asserted, previous.as_slice(), now).await,
         }
     }
 
@@ -135,24 +137,26 @@ impl Authority {
         Ok(Login::Opened { id: opened.id, id_http: opened.id_http, cookies: opened.cookies })
     }
 
-    /// Address, control, certificate, login, pattern: in this order (M3), and the choice before all
-    /// of them where nobody is logged in (P2).
-    fn believed<'a>(&'a self, request: &LoginRequest<'a>) -> Result<Asserted<'a>, Reason> {
+    /// Who speaks, or why a proof is wrong (M1).
+    fn portal_standing<'a>(&'a self, request: &LoginRequest<'a>) -> Result<Standing<'a>, Reason> {
         let chain = self.portal_chain(request)?;
-        let standing = self
-            .policy
+        self.policy
             .trust
             .admit(request.peer, &chain, request.headers)
-            .inspect_err(|reason| self.metrics.master_rejected(*reason))?;
-        if !self.is_chosen(request.lm_auth) {
-            return Err(Reason::ChoiceMissing);
-        }
+            .inspect_err(|reason| self.metrics.master_rejected(*reason))
+    }
+
+    /// Address, control, certificate, login, pattern: in this order (M3).
+    fn believed<'a>(
+        &'a self,
+        standing: &Standing<'a>,
+        headers: &'a dyn HeaderView,
+    ) -> Result<Asserted<'a>, Reason> {
         let admitted = standing.admitted.map_err(|why| match why {
             NotAdmitted::Address => Reason::MasterAddress,
             NotAdmitted::Control => Reason::ControlMissing,
         });
-        let asserted =
-            admitted.and_then(|admitted| self.policy.slave.read(&admitted, request.headers));
+        let asserted = admitted.and_then(|admitted| self.policy.slave.read(&admitted, headers));
         asserted.inspect_err(|reason| self.metrics.master_rejected(*reason))
     }
 

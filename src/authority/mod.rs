@@ -75,7 +75,14 @@ impl Authority {
 
     /// Counts a decision, once.
     fn count(&self, dialect: Dialect, reason: Reason, watch: Stopwatch) {
-        self.metrics.decided(dialect, reason, watch.elapsed());
+        let took = watch.elapsed();
+        self.metrics.decided(dialect, reason, took);
+        tracing::debug!(
+            dialect = dialect.as_str(),
+            reason = reason.as_str(),
+            duration_us = took.as_micros(),
+            "decided"
+        );
     }
 
     /// A place in the audit log, without which no state changes.

@@ -55,7 +55,7 @@ const EXIT_CONFIG: u8 = 2;
 
 /// Runs the command that `arguments` name; everything it has to say has been said when it returns.
 #[must_use]
-pub fn run(arguments: Arguments) -> ExitCode {
+pub fn run(arguments: &Arguments) -> ExitCode {
     let config = arguments.config.as_deref();
     match arguments.command {
         None | Some(Command::Serve) => serve::run(config),

@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::app::{Addresses, Daemon};
+use crate::app::{self, Addresses, Daemon};
 use crate::cli::{EXIT_CONFIG, settings};
-use crate::telemetry::log;
 
 pub fn run(path: Option<&Path>) -> ExitCode {
     let settings = match settings(path) {
@@ -15,10 +14,7 @@ pub fn run(path: Option<&Path>) -> ExitCode {
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    log::install(settings.log);
-    for warning in &settings.warnings {
-        tracing::warn!("{warning}");
-    }
+    app::start_logging(&settings);
     let hint = settings.portal.url.clone();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

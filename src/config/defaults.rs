@@ -17,7 +17,7 @@ pub const TIMEOUT: &str = "20h";
 /// `sessions.idle_timeout`
 pub const IDLE_TIMEOUT: &str = "1h";
 /// `sessions.touch_interval`, unless a quarter of `idle_timeout` is shorter
-pub const TOUCH_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
+pub const TOUCH_INTERVAL: std::time::Duration = std::time::Duration::from_mins(1);
 /// `sessions.max_bytes`
 pub const MAX_BYTES: &str = "512MiB";
 /// `sessions.quotas.per_client`

@@ -80,11 +80,12 @@ impl Diagnostic {
         let skip = if column > SNIPPET_CHARS * 2 / 3 { column - SNIPPET_CHARS / 3 } else { 0 };
         for number in first..=self.at.line {
             let Some(text) = mask.line(number) else { continue };
-            let skip = if number == self.at.line { skip } else { 0 };
+            let long = text.chars().count() > SNIPPET_CHARS;
+            let skip = if long && number == self.at.line { skip } else { 0 };
+            self.caret = column - skip;
             let text = text.chars().skip(skip).take(SNIPPET_CHARS).map(visible).collect();
             self.snippet.push(Line { number, text });
         }
-        self.caret = column - skip;
     }
 }
 
@@ -113,7 +114,10 @@ impl fmt::Display for Diagnostic {
             write!(f, "\n{number:width$} | {text}")?;
         }
         if !self.snippet.is_empty() {
-            write!(f, "\n{:width$} | {:indent$}^ {}", "", "", self.path, indent = self.caret)?;
+            write!(f, "\n{:width$} | {:indent$}^", "", "", indent = self.caret)?;
+            if !self.path.is_empty() {
+                write!(f, " {}", self.path)?;
+            }
         }
         match &self.help {
             Some(help) => write!(f, "\nhelp: {help}"),
@@ -187,7 +191,7 @@ pub(super) fn did_you_mean<'a>(
 ) -> Option<&'a str> {
     let written = written.to_lowercase();
     let near = |candidate: &str| distance(&written, &candidate.to_lowercase());
-    let bound = (written.chars().count() / 3).clamp(1, 3);
+    let bound = written.chars().count().div_ceil(3).clamp(1, 3);
     let (closeness, candidate) =
         known.into_iter().map(|candidate| (near(candidate), candidate)).min_by_key(|c| c.0)?;
     (closeness <= bound).then_some(candidate)

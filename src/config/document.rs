@@ -101,6 +101,10 @@ impl Document {
         };
         options.alias_limits.max_total_replayed_events = ALIASED_NODES;
         match serde_saphyr::from_str_with_options::<Node>(text, options) {
+            // A file of comments is a configuration without keys.
+            Ok(Node { at, kind: Kind::Null }) => {
+                Ok(Self { root: Node { at, kind: Kind::Map(Vec::new()) } })
+            }
             Ok(root) => Ok(Self { root }),
             Err(error) => {
                 let at = error.location().map_or(Location::default(), place);

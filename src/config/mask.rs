@@ -2,6 +2,7 @@
 //!
 //! Works on text as well as on values, because a file with a syntax error has no values yet. It would
 //! rather hide a harmless line than show a secret.
+#![expect(clippy::wildcard_enum_match_arm, reason = "all other kinds of YAML nodes are alike here")]
 
 use std::collections::HashMap;
 
@@ -44,7 +45,7 @@ impl<'a> Mask<'a> {
             None => self.lines.get(index)?,
         };
         let hide = |line: String, secret: &String| line.replace(secret.as_str(), HIDDEN);
-        Some(self.secrets.iter().fold(line.to_owned(), hide))
+        Some(self.secrets.iter().fold(without_userinfo(line), hide))
     }
 }
 
@@ -78,6 +79,26 @@ fn collect(node: &Node, below: Below, secrets: &mut Vec<String>) {
         }
         _ => {}
     }
+}
+
+/// Hides what stands between `://` and `@`: passwords live there too.
+fn without_userinfo(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("://") {
+        shown.push_str(before);
+        shown.push_str("://");
+        let authority = after.split(['/', ' ', '"', '\'', ',']).next().unwrap_or_default();
+        rest = match authority.rfind('@') {
+            Some(at) => {
+                shown.push_str(HIDDEN);
+                after.get(at..).unwrap_or_default()
+            }
+            None => after,
+        };
+    }
+    shown.push_str(rest);
+    shown
 }
 
 fn mask_lines(lines: &[&str]) -> HashMap<usize, String> {
@@ -124,14 +145,23 @@ fn mask_line(line: &str) -> Option<(String, bool)> {
             SECRET_KEYS.iter().filter_map(|key| Some((find_key(rest, key)?, key))).min()?;
         let end = from + at + key.len();
         let value = line.get(end..)?;
-        match reference_len(value) {
-            Some(length) => from = end + length,
-            None => {
-                let shown = line.get(..end)?;
-                return Some((format!("{shown}: {HIDDEN}"), true));
-            }
-        }
+        let Some(length) = reference_len(value) else {
+            let shown = line.get(..end)?;
+            return Some((format!("{shown}: {HIDDEN}"), !ends_here(line)));
+        };
+        from = end + length;
     }
+}
+
+/// Whether a flow mapping is opened and closed on this very line, so that nothing of it stands below.
+fn ends_here(line: &str) -> bool {
+    let count = |c| line.matches(c).count();
+    let tail = line.trim_end().trim_end_matches(',');
+    tail.ends_with('}')
+        && count('{') == count('}')
+        && count('[') == count(']')
+        && count('"') % 2 == 0
+        && count('\'') % 2 == 0
 }
 
 /// Where `key` stands as a mapping's key, not as a word in a comment.
@@ -185,6 +215,24 @@ mod tests {
         shown("{ a: 1, control_content:\n   hush }", "{ a: 1, control_content: ***\n   ***");
         shown("? control_content\n: hush", "? control_content: ***\n***");
         shown("a: 1 # no key here\n  b: 1", "a: 1 # no key here\n  b: 1");
+    }
+
+    #[test]
+    fn what_stands_below_a_closed_flow_mapping_stays_readable() {
+        shown(
+            "- { a: 1, control_content: hush }\n- { a: 2 }",
+            "- { a: 1, control_content: ***\n- { a: 2 }",
+        );
+        shown(
+            "- { a: 1, control_content: \"hush }\n  hush\" }\n- { a: 2 }",
+            "- { a: 1, control_content: ***\n  ***\n***",
+        );
+    }
+
+    #[test]
+    fn passwords_in_urls_are_hidden() {
+        shown("url: http://u:p@a/ # b@c", "url: http://***@a/ # b@c");
+        shown("url: http://a/u:p@a", "url: http://a/u:p@a");
     }
 
     #[test]

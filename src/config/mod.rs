@@ -119,7 +119,16 @@ pub fn load(path: &Path) -> Result<Settings, Diagnostics> {
         Diagnostics::one(Diagnostic::of_file(&text))
     })?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    parse(&text, folder, &|name| std::env::var(name).ok())
+    parse(&text, folder, &environment)
+}
+
+/// What a secret reference `{ env: NAME }` reads.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "secret references are the one use of the environment"
+)]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Reads the shipped file; its relative paths start in the current folder.

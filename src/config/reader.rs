@@ -2,6 +2,7 @@
 //!
 //! Reading is repeated: each error is reported at its place and its node broken, until the rest of the
 //! file fits. Must not know: which keys exist (the raw types do) and YAML.
+#![expect(clippy::wildcard_enum_match_arm, reason = "all other kinds of YAML nodes are alike here")]
 
 use serde::de::value::Error as ReadError;
 use serde::de::{
@@ -65,11 +66,23 @@ fn explain(text: &str) -> (Part, String) {
             format!("unknown value `{written}`; {}", suggestion(written, &known)),
         );
     }
-    let scalar = ["integer", "boolean", "floating point"]
-        .iter()
-        .any(|kind| text.starts_with(&format!("invalid type: {kind}")));
-    if scalar && text.ends_with("expected a string") {
-        return (Part::Value, format!("{text}; put the value in quotes"));
+    let unfit = text.strip_prefix("invalid type: ").or(text.strip_prefix("invalid value: "));
+    if let Some((found, expected)) = unfit.and_then(|rest| rest.split_once(", expected ")) {
+        let found = match found {
+            "sequence" => "a list",
+            "map" => "a mapping",
+            found => found,
+        };
+        let expected = match expected {
+            "a string" if found.starts_with("a ") => "a text",
+            "a string" => "a text, in quotes if it looks like a number",
+            "a sequence" => "a list",
+            "a boolean" => "true or false",
+            "u8" => "a whole number from 0 to 255",
+            "u32" => "a whole number from 0 to 4294967295",
+            expected => expected,
+        };
+        return (Part::Value, format!("{found} does not fit here; write {expected}"));
     }
     (Part::Value, text.to_owned())
 }
@@ -88,6 +101,21 @@ pub fn suggestion(written: &str, known: &[&str]) -> String {
 }
 
 // === Node as a deserializer ===
+
+impl Node {
+    fn unexpected(&self) -> Unexpected<'_> {
+        match &self.kind {
+            Kind::Text(value) => Unexpected::Str(value),
+            Kind::Bool(value) => Unexpected::Bool(*value),
+            Kind::Unsigned(value) => Unexpected::Unsigned(*value),
+            Kind::Signed(value) => Unexpected::Signed(*value),
+            Kind::Float(value) => Unexpected::Float(*value),
+            Kind::List { .. } => Unexpected::Seq,
+            Kind::Map(_) => Unexpected::Map,
+            Kind::Null | Kind::Broken => Unexpected::Unit,
+        }
+    }
+}
 
 impl<'de> Deserializer<'de> for &'de Node {
     type Error = ReadError;
@@ -125,22 +153,28 @@ impl<'de> Deserializer<'de> for &'de Node {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ReadError> {
-        let found = match &self.kind {
-            Kind::Text(name) => return visitor.visit_enum(name.as_str().into_deserializer()),
-            Kind::Bool(value) => Unexpected::Bool(*value),
-            Kind::Unsigned(value) => Unexpected::Unsigned(*value),
-            Kind::Signed(value) => Unexpected::Signed(*value),
-            Kind::Float(value) => Unexpected::Float(*value),
-            Kind::List { .. } => Unexpected::Seq,
-            Kind::Map(_) => Unexpected::Map,
-            Kind::Null | Kind::Broken => Unexpected::Unit,
-        };
-        Err(serde::de::Error::invalid_type(found, &"a name"))
+        match &self.kind {
+            Kind::Text(name) => visitor.visit_enum(name.as_str().into_deserializer()),
+            _ => Err(serde::de::Error::invalid_type(self.unexpected(), &"a name")),
+        }
+    }
+
+    /// Mappings only: serde would also take a list for a struct, field by field.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
+        match &self.kind {
+            Kind::Map(_) => self.deserialize_any(visitor),
+            _ => Err(serde::de::Error::invalid_type(self.unexpected(), &"a mapping")),
+        }
     }
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        unit unit_struct seq tuple tuple_struct map identifier ignored_any
     }
 }
 

@@ -196,7 +196,7 @@ mod tests {
     fn what_is_not_one_secret_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "empty", b"\n", 0o600);
-        write(folder.path(), "large", &[b'x'; 70_000], 0o600);
+        write(folder.path(), "large", &vec![b'x'; 70_000], 0o600);
         let refused = |file, env| read(folder.path(), file, env).unwrap_err();
         assert!(matches!(refused(Some("s"), Some("SET")), SecretError::Both));
         assert!(matches!(refused(None, None), SecretError::Neither));

@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn quantities_have_units() {
-        assert_eq!(duration("20h"), Ok(Duration::from_secs(72_000)));
+        assert_eq!(duration("20h"), Ok(Duration::from_hours(20)));
         assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
         assert_eq!(size("512MiB"), Ok(512 << 20));
         assert_eq!(size("1 kB"), Ok(1000));

@@ -248,22 +248,22 @@ mod tests {
 
     /// Decodes again, folds backslashes, drops parameters, resolves dots, merges slashes.
     fn lenient_application(path: &[u8]) -> Vec<u8> {
-        let again = percent_encoding::percent_decode(path).collect::<Vec<u8>>();
-        let text = String::from_utf8_lossy(&again).replace('\\', "/");
-        let mut segments: Vec<&str> = Vec::new();
-        for segment in text.split('/') {
-            match segment.split(';').next().unwrap_or_default() {
-                "" | "." => {}
-                ".." => {
+        let mut again: Vec<u8> = percent_encoding::percent_decode(path).collect();
+        again.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
+        let mut segments: Vec<&[u8]> = Vec::new();
+        for segment in again.split(|&b| b == b'/') {
+            match segment.split(|&b| b == b';').next().unwrap_or_default() {
+                b"" | b"." => {}
+                b".." => {
                     segments.pop();
                 }
                 plain => segments.push(plain),
             }
         }
-        let mut resolved = format!("/{}", segments.join("/"));
-        if text.ends_with('/') && resolved != "/" {
-            resolved.push('/');
+        let mut resolved = [b"/", segments.join(&b'/').as_slice()].concat();
+        if again.ends_with(b"/") && resolved != b"/" {
+            resolved.push(b'/');
         }
-        resolved.into_bytes()
+        resolved
     }
 }

@@ -161,13 +161,13 @@ mod tests {
     struct Someone(Vec<(&'static str, Vec<String>)>);
 
     impl IdentityView for Someone {
-        fn user(&self) -> &str {
+        fn user(&self) -> &'static str {
             "dwho"
         }
-        fn realm(&self) -> &str {
+        fn realm(&self) -> &'static str {
             ""
         }
-        fn master(&self) -> &str {
+        fn master(&self) -> &'static str {
             "sso"
         }
         fn level(&self) -> u8 {

@@ -127,7 +127,9 @@ mod tests {
         }
     }
 
-    fn read(headers: &[(&str, &[u8])]) -> Result<(String, Vec<(String, Vec<String>)>), Reason> {
+    type Lists = Vec<(String, Vec<String>)>;
+
+    fn read(headers: &[(&str, &[u8])]) -> Result<(String, Lists), Reason> {
         let master = Master {
             name: "sso".into(),
             networks: Networks::parse("10.0.0.1").unwrap(),
@@ -180,7 +182,7 @@ mod tests {
             login(bad, Err(Reason::MalformedLogin));
         }
         login(&[b'a'; LOGIN_BYTES + 1], Err(Reason::MalformedLogin));
-        login(&[b'a'; 65536], Err(Reason::MalformedLogin));
+        login(&vec![b'a'; 65536], Err(Reason::MalformedLogin));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub struct Fingerprinter(Hmac<Sha256>);
 impl Fingerprinter {
     /// Prepares the keyed hash.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "it cannot panic, see below")]
     pub fn new(key: &Secret) -> Self {
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
         let mac = Hmac::new_from_slice(key.expose()).expect("any length is a key");

@@ -77,7 +77,7 @@ impl From<StoreError> for SessionError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Full => Self::Full,
-            other => Self::Store(other),
+            StoreError::Unavailable(_) | StoreError::Corrupt(_) => Self::Store(error),
         }
     }
 }
@@ -203,9 +203,11 @@ impl Sessions {
     ) -> Result<(SessionKey, Lookup), SessionError> {
         let key = id.key();
         let lookup = self.find(key, now).await?;
-        match lookup {
+        match &lookup {
             Lookup::Live(session) if session.kind() != kind => Ok((key, Lookup::Unknown)),
-            other => Ok((key, other)),
+            Lookup::Live(_) | Lookup::Expired | Lookup::Ended | Lookup::Unknown => {
+                Ok((key, lookup))
+            }
         }
     }
 

@@ -38,7 +38,7 @@ impl Sessions {
             return Ok((key, session));
         }
         self.quotas.take(opener(asserted))?;
-        let bytes = self.draft(Kind::Fingerprint, asserted, None, now).encode()?;
+        let bytes = draft(Kind::Fingerprint, asserted, None, now).encode()?;
         if !self.store.has_room(bytes.len() as u64) {
             return Err(SessionError::Full);
         }
@@ -83,10 +83,10 @@ impl Sessions {
         let (key, key_http) = (id.key(), id_http.as_ref().map(SessionId::key));
         let mut writes: Vec<Write> = ended_keys(replaced).map(|key| bury(key, now)).collect();
         let buried = writes.len();
-        let main = self.draft(Kind::Cookie, asserted, key_http, now).encode()?;
+        let main = draft(Kind::Cookie, asserted, key_http, now).encode()?;
         writes.push(self.open(key, Arc::clone(&main), now));
         if let Some(key_http) = key_http {
-            let half = self.draft(Kind::HttpCookie, asserted, Some(key), now).encode()?;
+            let half = draft(Kind::HttpCookie, asserted, Some(key), now).encode()?;
             writes.push(self.open(key_http, half, now));
         }
         let keys: SmallVec<[SessionKey; 4]> =
@@ -107,25 +107,6 @@ impl Sessions {
         }
     }
 
-    fn draft<'a, 'i>(
-        &self,
-        kind: Kind,
-        asserted: &'a Asserted<'i>,
-        partner: Option<SessionKey>,
-        now: Timestamp,
-    ) -> Draft<'a, 'i> {
-        Draft {
-            kind,
-            asserted,
-            level: asserted.level,
-            created: now,
-            last_use: now,
-            attributes_at: now,
-            client: asserted.client,
-            partner,
-        }
-    }
-
     fn open(&self, key: SessionKey, bytes: Arc<[u8]>, now: Timestamp) -> Write {
         Write {
             key: key.0,
@@ -138,4 +119,23 @@ impl Sessions {
 
 fn opener<'a>(asserted: &Asserted<'a>) -> Opener<'a> {
     Opener { master: asserted.master, client: asserted.reported_client }
+}
+
+/// A new session of `asserted`.
+fn draft<'a, 'i>(
+    kind: Kind,
+    asserted: &'a Asserted<'i>,
+    partner: Option<SessionKey>,
+    now: Timestamp,
+) -> Draft<'a, 'i> {
+    Draft {
+        kind,
+        asserted,
+        level: asserted.level,
+        created: now,
+        last_use: now,
+        attributes_at: now,
+        client: asserted.client,
+        partner,
+    }
 }

@@ -472,7 +472,11 @@ mod tests {
         assert_eq!(standing(7_000), Standing::Idle);
         assert_eq!(standing(21_000), Standing::Expired);
         assert_eq!(standing(0), Standing::Live);
-        let future = Draft { created: Timestamp::from_millis(100_000), ..draft(&identity) };
+        let future = Draft {
+            last_use: Timestamp::from_millis(100_000),
+            created: Timestamp::from_millis(100_000),
+            ..draft(&identity)
+        };
         let future = Session::view(&stored(future.encode().unwrap())).unwrap();
         let at = |millis| {
             future.standing(

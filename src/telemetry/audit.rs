@@ -194,13 +194,33 @@ fn write_line(
     line: &AuditLine,
     flush: bool,
 ) -> std::io::Result<()> {
-    let json = serde_json::to_string(line).map_err(std::io::Error::other)?;
     let Some(file) = file else {
-        tracing::info!(target: "vouchsafe::audit", event = line.event, "{json}");
+        log_line(line);
         return Ok(());
     };
+    let json = serde_json::to_string(line).map_err(std::io::Error::other)?;
     writeln!(file, "{json}")?;
     if flush { file.flush() } else { Ok(()) }
+}
+
+/// The line as a log event; fields that it does not have are left out.
+fn log_line(line: &AuditLine) {
+    tracing::info!(
+        target: "vouchsafe::audit",
+        event = line.event,
+        reason = line.reason,
+        user = line.user.as_deref(),
+        previous_user = line.previous_user.as_deref(),
+        master = line.master.as_deref(),
+        realm = line.realm.as_deref(),
+        client = line.client.map(tracing::field::display),
+        session = line.session.as_deref(),
+        request = line.request.as_deref(),
+        rule = line.rule.as_deref(),
+        "{} {}",
+        line.event,
+        line.reason.or(line.user.as_deref()).unwrap_or_default(),
+    );
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub enum LogLevel {
     Error,
     /// And what will.
     Warn,
-    /// And the daemon's life, and denials.
+    /// And the daemon's life, and the audit lines if they have no file of their own.
     Info,
     /// And every decision.
     Debug,

@@ -11,7 +11,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
-use crate::domain::decision::Reason;
+use crate::domain::decision::{Class, Reason};
 use crate::domain::request::Dialect;
 
 /// Upper bounds of decision times: a cached decision is near the first, a stored one in the middle.
@@ -141,6 +141,7 @@ impl Builder {
 impl Metrics {
     /// Declares every metric; `applications` are the configured names, in order of their ids.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a declaration a metric: a table, not a procedure")]
     pub fn new(applications: &[Arc<str>]) -> Self {
         let build = Builder(Registry::new());
         let info = build.register(IntGaugeVec::new(
@@ -210,11 +211,14 @@ impl Metrics {
                 .collect(),
             master_rejections: Reason::ALL
                 .iter()
-                .map(|reason| match reason.class() {
-                    crate::domain::decision::Class::MasterRefused => {
-                        rejections.with_label_values(&[reason.as_str()])
-                    }
-                    _ => rejections.with_label_values(&["ambiguous_header"]),
+                .map(|reason| {
+                    // Not of the class: addresses and headers that cannot be told apart.
+                    let label = if reason.class() == Class::MasterRefused {
+                        reason.as_str()
+                    } else {
+                        "malformed"
+                    };
+                    rejections.with_label_values(&[label])
                 })
                 .collect(),
             store_seconds: by_operation
@@ -331,7 +335,12 @@ impl Metrics {
     pub fn table(&self) -> Vec<[String; 4]> {
         let row = |family: &prometheus::proto::MetricFamily| {
             let labels = family.get_metric().first().map_or_else(String::new, |metric| {
-                metric.get_label().iter().map(|pair| pair.name()).collect::<Vec<_>>().join(", ")
+                metric
+                    .get_label()
+                    .iter()
+                    .map(prometheus::proto::LabelPair::name)
+                    .collect::<Vec<_>>()
+                    .join(", ")
             });
             let kind = format!("{:?}", family.get_field_type()).to_lowercase();
             [family.name().to_owned(), kind, labels, family.help().to_owned()]

@@ -33,7 +33,7 @@ async fn junk_beside_a_good_cookie_does_no_harm_and_alone_no_good() {
             Reason::Session
         );
     }
-    let quoted = good.replace('=', "=\"") + "\"";
+    let quoted = format!("{}\"", good.replace('=', "=\""));
     assert_eq!(here.reason(&Ask::page("/page").cookie(quoted)).await, Reason::SessionUnknown);
     assert_eq!(
         here.reason(&Ask::page("/page").cookie(good.to_uppercase())).await,

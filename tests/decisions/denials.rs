@@ -155,7 +155,9 @@ async fn the_portal_refuses_in_the_references_order() {
     let here = Installation::usual();
     let refused = |login: Login| match login {
         Login::Refused { reason, has_session } => (reason, has_session),
-        other => panic!("{other:?}"),
+        other @ (Login::Opened { .. } | Login::AlreadyAuthenticated | Login::Unavailable(_)) => {
+            panic!("{other:?}")
+        }
     };
     assert_eq!(refused(here.try_login("", &[], at(0)).await), (Reason::LoginMissing, false));
     assert_eq!(refused(here.try_login("a b", &[], at(0)).await), (Reason::MalformedLogin, false));

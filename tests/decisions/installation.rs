@@ -170,7 +170,9 @@ impl Installation {
     pub async fn login(&self, user: &str, now: Timestamp) -> String {
         match self.try_login(user, &[], now).await {
             Login::Opened { id, .. } => id.to_hex(),
-            other => panic!("{other:?}"),
+            other @ (Login::AlreadyAuthenticated
+            | Login::Refused { .. }
+            | Login::Unavailable(_)) => panic!("{other:?}"),
         }
     }
 

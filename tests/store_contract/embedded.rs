@@ -188,6 +188,7 @@ async fn altered_pages_are_refused_or_hold_no_record() {
 /// Not a test of its own: the process that is killed in the test below.
 #[test]
 fn a_child_that_writes_until_it_is_killed() {
+    #[expect(clippy::disallowed_methods, reason = "how the test tells its own child")]
     let Some(path) = std::env::var_os(CHILD) else { return };
     let store = Arc::new(EmbeddedStore::open(Path::new(&path)).unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();

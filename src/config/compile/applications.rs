@@ -185,7 +185,8 @@ fn variable(
     }
     // Written there and refused there: one message is enough.
     if !compiler.document.wrote(&KeyPath::of("slave.exported_vars").key(written)) {
-        let names = slave.exported_vars.0.iter().map(|(name, _)| name.as_str());
+        let exported = slave.exported_vars.0.iter().map(|(name, _)| name.as_str());
+        let names = exported.filter(|name| !Variable::BUILT_IN.contains(name));
         let known: Vec<&str> = names.chain(Variable::BUILT_IN.iter().copied()).collect();
         let text = format!("there is no variable `{written}`; {}", suggestion(written, &known));
         compiler.error(path, &text);

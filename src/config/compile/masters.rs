@@ -129,10 +129,13 @@ fn proofs(
         compiler.error(&ips, &text);
         return None;
     }
-    let text = format!(
-        "{overlap} is both a trusted proxy and this master; only the control header tells them apart"
-    );
-    compiler.warn(&ips, &text);
+    // Who lets a master speak from everywhere has thought of the proxies too.
+    if overlap.prefix_len() > 0 {
+        let text = format!(
+            "{overlap} is both a trusted proxy and this master; only the control header tells them apart"
+        );
+        compiler.warn(&ips, &text);
+    }
     Some(())
 }
 

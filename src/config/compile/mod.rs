@@ -107,9 +107,11 @@ impl Compiler<'_> {
 pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings> {
     let listen = listen(&raw.listen, compiler);
     let proxies = compiler.networks(&KeyPath::of("trusted_proxies"), &raw.trusted_proxies);
-    if proxies.as_ref().is_some_and(Networks::is_empty) {
+    let proxies_at = KeyPath::of("trusted_proxies");
+    let nobody = proxies.as_ref().is_some_and(Networks::is_empty);
+    if nobody && !compiler.document.wrote(&proxies_at.index(0)) {
         let text = "no proxy is trusted, so nobody gets an answer on /auth/*; list your nginx";
-        compiler.warn(&KeyPath::of("trusted_proxies"), text);
+        compiler.warn(&proxies_at, text);
     }
     let portal = portal::portal(&raw.portal, compiler);
     let slave = slave::backend(&raw.slave, compiler);

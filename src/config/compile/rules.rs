@@ -70,7 +70,9 @@ fn effect(raw: &RawRule, path: &KeyPath, compiler: &mut Compiler<'_>) -> Option<
         (None, Some(_)) if !compiler.document.wrote(&effect_at) => RawEffect::Allow,
         (None, _) => {
             let text = "this rule has no effect; add allow, deny, skip or unprotect";
-            if !compiler.document.wrote(&effect_at) {
+            // Requirements of later versions stand for `allow` too; they were refused already.
+            let later = ["effect", "level", "factor_max_age"];
+            if !later.into_iter().any(|key| compiler.document.wrote(&path.key(key))) {
                 compiler.key_error(&effect_at, text);
             }
             return None;
@@ -141,8 +143,6 @@ fn methods(
         compiler.error(&at, &text);
         methods = None;
     }
-    // Items that were refused when the file was read are not here: `holes` would widen nothing, but
-    // the file has an error already and no rule of it is ever used.
     methods.map(Into::into)
 }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::HttpRequest;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderValue};
 use smallvec::SmallVec;
 
 use crate::domain::header::HeaderList;
@@ -29,6 +29,7 @@ pub const RESERVED_HEADERS: &[&str] = &[
 ];
 
 /// All headers of a request, in a list that needs no allocation for the usual number of them.
+#[must_use]
 pub fn list(request: &HttpRequest) -> HeaderList<'_> {
     HeaderList(
         request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect(),
@@ -36,16 +37,18 @@ pub fn list(request: &HttpRequest) -> HeaderList<'_> {
 }
 
 /// Whether the client wrote into our name space under a name that nobody would remove.
+#[must_use]
 pub fn writes_reserved(headers: &HeaderList<'_>) -> bool {
     headers.foreign(RESERVED_PREFIX, RESERVED_HEADERS)
 }
 
 /// The Cookie headers, one element a line.
 pub fn cookies(request: &HttpRequest) -> SmallVec<[&[u8]; 2]> {
-    request.headers().get_all(header::COOKIE).map(|value| value.as_bytes()).collect()
+    request.headers().get_all(header::COOKIE).map(HeaderValue::as_bytes).collect()
 }
 
 /// The TCP peer. Without one (a unix socket) an address that no list can hold.
+#[must_use]
 pub fn peer(request: &HttpRequest) -> IpAddr {
     request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| fold(peer.ip()))
 }

@@ -33,6 +33,7 @@ const RETRY_SOON: HeaderValue = HeaderValue::from_static("5");
 const RETRY_NEXT_MINUTE: HeaderValue = HeaderValue::from_static("60");
 
 /// What nginx asks: only its own inputs, and the headers that the client sent.
+#[must_use]
 pub fn ask<'a>(
     headers: &'a HeaderList<'_>,
     cookies: &'a [&'a [u8]],

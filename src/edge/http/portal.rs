@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use crate::authority::login::{Login, LoginRequest};
-use crate::domain::decision::Reason;
+use crate::domain::decision::{Class, Reason};
 use crate::domain::header::HeaderView as _;
 use crate::domain::limits::LOGIN_FORM_BYTES;
 use crate::edge::http::{Edge, headers};
@@ -76,12 +76,14 @@ async fn read_form(request: &HttpRequest, body: web::Payload) -> Result<Vec<u8>,
         Ok(Err(_)) => return Err(Reason::MalformedForm),
         Err(_) => return Err(Reason::OversizedForm),
     };
-    let media = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let is_form = media.is_some_and(|media| {
-        let essence = media.split(|&b| b == b';').next().unwrap_or_default().trim_ascii();
-        essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
-    });
+    let is_form =
+        matches!(headers::list(request).unique("content-type"), Ok(Some(media)) if is_form(media));
     Ok(if is_form { bytes.to_vec() } else { Vec::new() })
+}
+
+fn is_form(media: &[u8]) -> bool {
+    let essence = media.split(|&b| b == b';').next().unwrap_or_default().trim_ascii();
+    essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
 
 /// The first value of a form parameter.
@@ -134,25 +136,25 @@ fn refusal(status: StatusCode, reason: Reason) -> HttpResponse {
     response
 }
 
-/// The reference's number for a reason.
+/// The reference's number for a reason; those that it does not have are its general error.
 const fn error_number(reason: Reason) -> u8 {
-    match reason {
-        Reason::LoginMissing => number::USER_NOT_FOUND,
-        Reason::MalformedLogin | Reason::MalformedAttribute | Reason::OversizedAttribute => {
+    match (reason, reason.class()) {
+        (Reason::LoginMissing, _) => number::USER_NOT_FOUND,
+        (Reason::MalformedLogin | Reason::MalformedAttribute | Reason::OversizedAttribute, _) => {
             number::MALFORMED_USER
         }
-        Reason::ChoiceMissing => number::FIRST_ACCESS,
-        Reason::MasterAddress
-        | Reason::ControlMissing
-        | Reason::ControlMismatch
-        | Reason::CertificateMismatch
-        | Reason::DuplicateHeader
-        | Reason::AliasedHeader
-        | Reason::NoClientAddress
-        | Reason::MalformedForwardedFor => number::FORBIDDEN_IP,
-        Reason::StoreFailed | Reason::Full => number::STORE_FAILED,
-        Reason::Throttled => number::NOT_GRANTED,
-        _ => number::ERROR,
+        (Reason::ChoiceMissing, _) => number::FIRST_ACCESS,
+        (
+            Reason::DuplicateHeader
+            | Reason::AliasedHeader
+            | Reason::NoClientAddress
+            | Reason::MalformedForwardedFor,
+            _,
+        )
+        | (_, Class::MasterRefused) => number::FORBIDDEN_IP,
+        (_, Class::Throttled) => number::NOT_GRANTED,
+        (_, Class::Unavailable) => number::STORE_FAILED,
+        (_, Class::Allowed | Class::Login | Class::Forbidden | Class::BadRequest) => number::ERROR,
     }
 }
 

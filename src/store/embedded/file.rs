@@ -112,6 +112,7 @@ fn open_database(file: File) -> Result<Database, DatabaseError> {
         .create_with_backend(FileBackend::new(file)?)
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the enum is redb's and open")]
 fn refuse_database(path: &Path, error: DatabaseError) -> Refusal {
     let path = path.to_owned();
     match error {

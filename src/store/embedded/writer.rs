@@ -164,6 +164,10 @@ impl Writer {
 ///
 /// It waits only if the last group had `company`, and until there are as many again: somebody who
 /// writes alone is not kept waiting, and many who write in turn find one another.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this thread has nothing else to do, and the span decides nothing but a group's size"
+)]
 fn collect(first: Job, jobs: &mut mpsc::Receiver<Job>, company: usize) -> Vec<Job> {
     let mut group = vec![first];
     let deadline = Instant::now() + GROUP_WINDOW;

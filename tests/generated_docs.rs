@@ -1,0 +1,93 @@
+//! Documentation that is generated from the code is the code's: a difference fails.
+//!
+//! `UPDATE_DOCS=1 cargo test --test generated_docs` rewrites it.
+#![expect(clippy::disallowed_methods, reason = "UPDATE_DOCS is this test's switch")]
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use vouchsafe::config;
+use vouchsafe::domain::decision::Reason;
+use vouchsafe::domain::limits::LIMITS;
+use vouchsafe::edge::http::headers::RESERVED_HEADERS;
+use vouchsafe::telemetry::metrics::Metrics;
+
+const NOTE: &str = "<!-- Generated from the code; UPDATE_DOCS=1 cargo test --test generated_docs rewrites it. -->\n\n";
+
+#[track_caller]
+fn is_fresh(file: &str, expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, expected).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == expected,
+        "{file} is not what the code says; run UPDATE_DOCS=1 cargo test --test generated_docs"
+    );
+}
+
+#[test]
+fn reasons_are_documented_as_they_are() {
+    let mut text = format!(
+        "# Reasons\n\n{NOTE}Why a decision is what it is: label `reason` of metrics, field of audit lines. Clients see the class only, in `X-Vouchsafe-Reason`.\n\n| reason | class | what happened, what to do |\n| --- | --- | --- |\n"
+    );
+    for reason in Reason::ALL {
+        writeln!(
+            text,
+            "| `{}` | {} | {} |",
+            reason.as_str(),
+            reason.class().as_str(),
+            reason.meaning()
+        )
+        .unwrap();
+    }
+    is_fresh("docs/reasons.md", &text);
+}
+
+#[test]
+fn limits_are_documented_as_they_are() {
+    let mut text = format!(
+        "# Limits\n\n{NOTE}Every bound on foreign input.\n\n| limit | value | unit | what it bounds |\n| --- | --- | --- | --- |\n"
+    );
+    for limit in LIMITS {
+        writeln!(
+            text,
+            "| `{}` | {} | {} | {} |",
+            limit.name, limit.value, limit.unit, limit.meaning
+        )
+        .unwrap();
+    }
+    is_fresh("docs/limits.md", &text);
+}
+
+#[test]
+fn metrics_are_documented_as_they_are() {
+    let mut text = format!(
+        "# Metrics\n\n{NOTE}On the admin listener under `/metrics`.\n\n| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n"
+    );
+    for [name, kind, labels, help] in Metrics::new(&["wiki".into()]).table() {
+        writeln!(text, "| `{name}` | {kind} | {labels} | {help} |").unwrap();
+    }
+    is_fresh("docs/metrics.md", &text);
+}
+
+#[test]
+fn the_configurations_schema_is_the_codes() {
+    is_fresh("config.schema.json", &format!("{:#}\n", config::schema()));
+}
+
+/// SEMANTICS M6: what the daemon tolerates from clients is what the shipped file removes.
+#[test]
+fn the_shipped_file_removes_every_reserved_header_that_is_tolerated() {
+    let shipped = include_str!("../nginx/snippets/to_app.conf").to_lowercase();
+    for name in RESERVED_HEADERS {
+        let line = shipped.lines().any(|line| {
+            let words: Vec<_> = line.trim().trim_end_matches(';').split_whitespace().collect();
+            words.first() == Some(&"proxy_set_header")
+                && words.get(1) == Some(name)
+                && words.get(2) == Some(&"\"\"")
+        });
+        assert!(line, "nginx/snippets/to_app.conf must have: proxy_set_header {name} \"\";");
+    }
+}
