@@ -1,0 +1,129 @@
+//! Every case behind every nginx that the shipped files are for, with the shipped files and the real daemon.
+//!
+//! - `allow`: what the application gets when a request is allowed
+//! - `headers`: what a client sends and the application must never see
+//! - `cookies`: session cookies stop at the proxy, others do not
+//! - `refusals`: what clients are told: 401, 302, 403
+//! - `paths`: spellings of a path that must not reach the application
+//! - `portal`: logging in, and the cookies that come of it
+//! - `outage`: the daemon is killed, restarted, terminated under load
+//! - `framing`: the daemon's own parser, byte by byte
+//! - `metrics`: a real Prometheus scrapes it
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "these tests wait for real programs in real time and share them between tests"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod allow;
+mod cookies;
+mod framing;
+mod headers;
+mod metrics;
+mod outage;
+mod paths;
+mod portal;
+mod refusals;
+
+use std::net::SocketAddr;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use support::client::{Answer, Request};
+use support::daemon::Daemon;
+use support::echo::{Asked, Echo};
+use support::nginx::Nginx;
+use support::programs;
+
+/// The host of the application, and of the portal.
+const APP: &str = "app.example.com";
+const PORTAL: &str = "auth.example.com";
+
+/// What an accredited master sends for one user.
+const MASTER: &[(&str, &str)] = &[
+    ("CN", "dwho"),
+    ("User-Email", "dwho@example.com"),
+    ("Auth-Groups", "users;timelords"),
+    ("control", "password"),
+];
+
+/// What a browser sends when a person follows a link.
+const NAVIGATION: &[(&str, &str)] = &[
+    ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+    ("Sec-Fetch-Mode", "navigate"),
+    ("Sec-Fetch-Dest", "document"),
+];
+
+/// A daemon, an application, and each nginx between them and the client.
+struct World {
+    fronts: Vec<(&'static str, Nginx)>,
+    daemon: Daemon,
+    app: Echo,
+}
+
+impl World {
+    fn start() -> Self {
+        Self::around(Daemon::start())
+    }
+
+    fn around(daemon: Daemon) -> Self {
+        let app = Echo::start();
+        let programs = [
+            ("Debian's nginx", programs::nginx_of_debian()),
+            ("nginx", programs::nginx_of_wheel()),
+        ];
+        let fronts = programs
+            .map(|(name, program)| (name, Nginx::start(&program, daemon.public, app.address)));
+        Self { fronts: fronts.into(), daemon, app }
+    }
+
+    /// Runs `case` behind each nginx; a failure is preceded by the name of the one it happened behind.
+    fn behind_each(&self, case: impl Fn(SocketAddr)) {
+        for (name, nginx) in &self.fronts {
+            eprintln!("behind {name} at {}", nginx.address);
+            case(nginx.address);
+        }
+    }
+}
+
+/// The world that all tests share which do not break it.
+static WORLD: LazyLock<World> = LazyLock::new(World::start);
+
+/// A request to the application without any identity.
+fn stranger(method: &str, target: &str) -> Request {
+    Request::new(method, APP, target)
+}
+
+/// A request to the application that comes from the master.
+fn from_master(method: &str, target: &str) -> Request {
+    stranger(method, target).headers(MASTER)
+}
+
+/// A text that no other request has, to be found (or not) in what the application saw.
+fn marker() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("marker{}x", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Sends `request`, which must be allowed, and returns what the application was asked.
+#[track_caller]
+fn allowed(request: &Request, front: SocketAddr) -> Asked {
+    let answer = request.send(front);
+    assert_eq!(answer.status, 200, "{request:?} got {answer}");
+    Asked::from(&answer).unwrap_or_else(|| panic!("not the application's answer: {answer}"))
+}
+
+/// Sends `request`, which must be refused with `status` and `class`, by the proxy and not the application.
+#[track_caller]
+fn refused(request: &Request, front: SocketAddr, status: u16, class: &str) -> Answer {
+    let answer = request.send(front);
+    assert_eq!(answer.status, status, "{request:?} got {answer}");
+    assert_eq!(answer.one("X-Vouchsafe-Reason"), Some(class), "{request:?} got {answer}");
+    assert_eq!(answer.one("Cache-Control"), Some("no-store"), "{request:?} got {answer}");
+    assert_eq!(answer.one("X-Echo"), None, "{request:?} reached the application");
+    answer
+}

