@@ -349,3 +349,33 @@ proptest! {
         prop_assert!(!rendered(&text).contains("Qx9"), "{}", rendered(&text));
     }
 }
+
+#[test]
+fn exports_applications_and_the_file_itself_have_their_limits() {
+    use vouchsafe::domain::limits::{APPLICATIONS, CONFIG_BYTES, EXPORTS_PER_APPLICATION};
+    let refused = |text: &str| {
+        let parsed = config::parse(text, Path::new(""), &|_| None);
+        parsed.err().map(|errors| errors.to_string()).unwrap_or_default()
+    };
+    let exports = |count: usize| {
+        let list: Vec<_> = (0..count).map(|n| format!("App-{n}: uid")).collect();
+        let from = "exports: { Auth-User: uid, Auth-Mail: mail, Auth-Groups: groups }";
+        config::SHIPPED.replace(from, &format!("exports: {{ {} }}", list.join(", ")))
+    };
+    assert_eq!(refused(&exports(EXPORTS_PER_APPLICATION)), "");
+    assert!(refused(&exports(EXPORTS_PER_APPLICATION + 1)).contains("exports"));
+    let applications = |count: usize| {
+        let (head, _) = config::SHIPPED.split_once("applications:").unwrap();
+        let list: Vec<_> = (0..count)
+            .map(|n| {
+                format!("  - {{ name: a{n}, hosts: [h{n}.test], rules: [{{ effect: allow }}] }}\n")
+            })
+            .collect();
+        format!("{head}applications:\n{}", list.concat())
+    };
+    assert!(refused(&applications(APPLICATIONS + 1)).contains("applications"));
+    assert!(
+        refused(&format!("{}{}", config::SHIPPED, " ".repeat(CONFIG_BYTES)))
+            .contains(&CONFIG_BYTES.to_string())
+    );
+}

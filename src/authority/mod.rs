@@ -6,6 +6,8 @@
 pub mod decide;
 mod exports;
 pub mod login;
+#[cfg(test)]
+mod outage_tests;
 mod portrait;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::app::hint::Hint;
 use crate::app::{self, Addresses, Daemon};
 use crate::cli::{EXIT_CONFIG, settings};
 
@@ -15,7 +16,7 @@ pub fn run(path: Option<&Path>) -> ExitCode {
         }
     };
     app::start_logging(&settings);
-    let hint = settings.portal.url.clone();
+    let hint = Hint::of(&settings);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -25,7 +26,7 @@ pub fn run(path: Option<&Path>) -> ExitCode {
     };
     let ran = runtime.block_on(async {
         let daemon = Daemon::build(settings)?;
-        announce(daemon.addresses(), &hint);
+        announce(daemon.addresses(), hint.as_ref());
         daemon.run_until_stopped().await
     });
     match ran {
@@ -38,9 +39,7 @@ pub fn run(path: Option<&Path>) -> ExitCode {
 }
 
 /// Says where it listens and how to see it work.
-fn announce(addresses: Addresses, portal: &str) {
-    let Addresses { public, admin } = addresses;
-    let host = portal.split('/').nth(2).unwrap_or("auth.example.com");
+fn announce(Addresses { public, admin }: Addresses, hint: Option<&Hint>) {
     println!(
         "vouchsafe {} listens on http://{public} (proxies and portal)",
         env!("CARGO_PKG_VERSION")
@@ -48,9 +47,7 @@ fn announce(addresses: Addresses, portal: &str) {
     if let Some(admin) = admin {
         println!("metrics and health on http://{admin}/metrics, /livez, /readyz");
     }
-    println!("log in as the shipped configuration's master would:");
-    println!(
-        "  curl http://{public}/ -H 'Host: {host}' -H 'CN: dwho' -H 'control: password' \
-         -H 'Accept: application/json' -d lmAuth=2_Slave"
-    );
+    if let Some(hint) = hint {
+        println!("log in as the example's master would:\n  {}", hint.curl(public));
+    }
 }

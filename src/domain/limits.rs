@@ -39,7 +39,7 @@ limits! {
     ANSWER_HEAD_BYTES = 4096, "bytes", "head of an answer to a proxy; above, a metric and a warning name the application";
     LOGIN_FORM_BYTES = 65536, "bytes", "body of a portal request; longer is refused with 413";
     EXPORTS_PER_APPLICATION = 40, "headers", "exports of one application; more are a configuration error";
-    APPLICATIONS = 100_000, "applications", "applications in one configuration; more are a configuration error";
+    APPLICATIONS = 10_000, "applications", "applications in one configuration; more are a configuration error";
     CONFIG_BYTES = 16_777_216, "bytes", "size of config.yaml; larger is a configuration error";
     RECORD_BYTES = 32768, "bytes", "one stored session record; larger is never written and never read";
 }

@@ -214,6 +214,24 @@ mod tests {
             |value: &[u8]| read(&[("auth-user", b"dwho"), ("user-email", value)]).unwrap_err();
         assert_eq!(with(b"\xe9"), Reason::MalformedAttribute);
         assert_eq!(with(&[b'a'; ATTRIBUTE_BYTES + 1]), Reason::OversizedAttribute);
+        let almost = vec![b'a'; ATTRIBUTE_BYTES];
+        let all = SlaveBackend {
+            exported_vars: (0..=ATTRIBUTES_BYTES / ATTRIBUTE_BYTES)
+                .map(|n| ExportedVariable {
+                    name: "v".into(),
+                    header: name(&format!("h{n}")),
+                    separator: None,
+                })
+                .collect(),
+            ..backend()
+        };
+        let names: Vec<String> =
+            (0..=ATTRIBUTES_BYTES / ATTRIBUTE_BYTES).map(|n| format!("h{n}")).collect();
+        let list = |count: usize| {
+            HeaderList(names.iter().take(count).map(|n| (n.as_str(), almost.as_slice())).collect())
+        };
+        assert!(all.attributes(&list(names.len() - 1)).is_ok());
+        assert_eq!(all.attributes(&list(names.len())).unwrap_err(), Reason::OversizedAttribute);
         let many = ";a".repeat(ATTRIBUTE_VALUES + 1);
         let groups = read(&[("auth-user", b"dwho"), ("auth-groups", many.as_bytes())]);
         assert_eq!(groups.unwrap_err(), Reason::OversizedAttribute);

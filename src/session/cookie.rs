@@ -169,6 +169,19 @@ mod tests {
     }
 
     #[test]
+    fn so_many_cookie_lines_are_read_and_no_more() {
+        let cookies = cookies(SecuredMode::Unsecured, None, SameSite::Lax);
+        let good = format!("sso={}", id('a'));
+        let behind = |lines: usize| {
+            let mut all = vec!["x=1"; lines];
+            all.push(&good);
+            read(&cookies, &all, Scheme::Http).1
+        };
+        assert!(behind(COOKIE_LINES - 1));
+        assert!(!behind(COOKIE_LINES));
+    }
+
+    #[test]
     fn with_a_double_cookie_each_scheme_reads_its_own_name() {
         let cookies = cookies(SecuredMode::DoubleCookie, Some("example.com"), SameSite::Lax);
         let line = format!("sso={}; ssohttp={}", id('a'), id('b'));

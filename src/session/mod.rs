@@ -18,6 +18,7 @@ pub mod touch;
 mod upkeep;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -112,6 +113,8 @@ pub struct Sessions {
     cookies: SessionCookies,
     settings: SessionSettings,
     touches: Touches,
+    /// Whether the last write failed; readiness tries one until it works again.
+    write_failed: AtomicBool,
     metrics: Arc<Metrics>,
 }
 
@@ -124,9 +127,9 @@ impl Sessions {
         fingerprinter: Fingerprinter,
         metrics: Arc<Metrics>,
     ) -> (Self, TouchQueue) {
-        let cache = match &store {
-            Store::Memory(_) => None,
-            Store::Embedded(_) => Some(SessionCache::new(&settings, Arc::clone(&metrics))),
+        let cache = match store.as_memory() {
+            Some(_) => None,
+            None => Some(SessionCache::new(&settings, Arc::clone(&metrics))),
         };
         let (touches, queue) = touch::channel();
         let sessions = Self {
@@ -138,6 +141,7 @@ impl Sessions {
             cookies: SessionCookies::new(settings.cookie.clone()),
             settings,
             touches,
+            write_failed: AtomicBool::new(false),
             metrics,
         };
         (sessions, queue)
@@ -152,13 +156,13 @@ impl Sessions {
     /// What memory alone tells about `key`; `None` if the store has to be asked.
     #[must_use]
     pub fn peek(&self, key: &SessionKey, now: Timestamp) -> Option<Lookup> {
-        let session = match (&self.cache, &self.store) {
-            (None, Store::Memory(store)) => match store.get(&key.0, now) {
+        let session = match (&self.cache, self.store.as_memory()) {
+            (Some(cache), _) => cache.get(key),
+            (None, Some(memory)) => match memory.get(&key.0, now) {
                 Some(record) => self.view(key, &record),
                 None => return Some(Lookup::Unknown),
             },
-            (Some(cache), _) => cache.get(key),
-            (None, Store::Embedded(_)) => None,
+            (None, None) => None,
         }?;
         let idle_is_certain = self.cache.is_none();
         let lookup = match self.standing(&session, now) {
@@ -236,6 +240,7 @@ impl Sessions {
             batch.iter().map(|write| SessionKey(write.key)).collect();
         let applied = self.store.apply(batch, now).await;
         self.metrics.stored(StoreOperation::Apply, watch.elapsed(), applied.is_err());
+        self.write_failed.store(applied.is_err(), Ordering::Relaxed);
         if let (Err(_), Some(cache)) = (&applied, &self.cache) {
             // Nobody knows whether it was applied: the next look-up must ask.
             keys.iter().for_each(|key| cache.remove(key));

@@ -1,9 +1,14 @@
 //! Upkeep: what expired is freed, gauges are brought up to date, the store is asked how it is.
 
+use std::sync::atomic::Ordering;
+
+use crate::domain::identity::SessionKey;
 use crate::domain::time::Timestamp;
-use crate::session::{SessionError, Sessions, chain};
-use crate::store::Store;
+use crate::session::{SessionError, Sessions, bury, chain};
 use crate::telemetry::metrics::{Stopwatch, StoreOperation};
+
+/// A key that no session has: nothing hashes to it.
+const PROBE: SessionKey = SessionKey([0; 32]);
 
 impl Sessions {
     /// Frees what has expired and brings the gauges up to date.
@@ -20,12 +25,12 @@ impl Sessions {
 
     /// Brings the gauges up to date, for a scrape.
     pub async fn gauge(&self) {
-        let (bytes, entries) = match (&self.cache, &self.store) {
+        let (bytes, entries) = match (&self.cache, self.store.as_memory()) {
             (Some(cache), _) => cache.tidy(),
-            (None, Store::Memory(store)) => (store.bytes(), store.len()),
-            (None, Store::Embedded(_)) => (0, 0),
+            (None, Some(memory)) => (memory.bytes(), memory.len()),
+            (None, None) => (0, 0),
         };
-        if let Store::Memory(store) = &self.store {
+        if let Some(store) = self.store.as_memory() {
             let counted = self.metrics.cache_evictions.get();
             self.metrics.cache_evictions.inc_by(store.evictions().saturating_sub(counted));
         }
@@ -37,12 +42,16 @@ impl Sessions {
         }
     }
 
-    /// Whether the store answers, for readiness.
+    /// Whether the store answers, for readiness. After a write that failed, one is tried: a full disk
+    /// can still be read.
     ///
     /// # Errors
     /// The store's own error.
     pub async fn check(&self, now: Timestamp) -> Result<(), SessionError> {
-        self.store.get([0; 32], now).await?;
+        self.store.get(PROBE.0, now).await?;
+        if self.write_failed.load(Ordering::Relaxed) {
+            self.apply(vec![bury(PROBE, now)], now).await?;
+        }
         Ok(())
     }
 }

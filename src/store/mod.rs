@@ -5,6 +5,8 @@
 //! `None` means unknown or expired; an outage is `Err`, and the two are never mixed.
 
 pub mod embedded;
+#[cfg(test)]
+pub mod faulty;
 pub mod memory;
 
 use std::sync::Arc;
@@ -113,6 +115,9 @@ pub enum Store {
     Memory(MemoryStore),
     /// One redb file, written before it is answered.
     Embedded(EmbeddedStore),
+    /// Fails when a test says so.
+    #[cfg(test)]
+    Faulty(faulty::FaultyStore),
 }
 
 impl Store {
@@ -124,6 +129,8 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.get(&key, now)),
             Self::Embedded(store) => store.get(key, now).await,
+            #[cfg(test)]
+            Self::Faulty(store) => store.get(&key, now),
         }
     }
 
@@ -136,6 +143,8 @@ impl Store {
         match self {
             Self::Memory(store) => store.apply(batch, now),
             Self::Embedded(store) => store.apply(batch, now).await,
+            #[cfg(test)]
+            Self::Faulty(store) => store.apply(batch, now),
         }
     }
 
@@ -147,6 +156,8 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.sweep(now)),
             Self::Embedded(store) => store.sweep(now).await,
+            #[cfg(test)]
+            Self::Faulty(_) => Ok(0),
         }
     }
 
@@ -159,6 +170,8 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.len()),
             Self::Embedded(store) => store.len().await,
+            #[cfg(test)]
+            Self::Faulty(store) => store.len(),
         }
     }
 
@@ -169,6 +182,19 @@ impl Store {
         match self {
             Self::Memory(store) => store.has_room(bytes),
             Self::Embedded(_) => true,
+            #[cfg(test)]
+            Self::Faulty(_) => true,
+        }
+    }
+
+    /// The engine, if it keeps everything in this process: then it needs no cache in front.
+    #[must_use]
+    pub const fn as_memory(&self) -> Option<&MemoryStore> {
+        match self {
+            Self::Memory(store) => Some(store),
+            Self::Embedded(_) => None,
+            #[cfg(test)]
+            Self::Faulty(_) => None,
         }
     }
 
@@ -178,6 +204,8 @@ impl Store {
         match self {
             Self::Memory(_) => "memory",
             Self::Embedded(_) => "embedded",
+            #[cfg(test)]
+            Self::Faulty(_) => "faulty",
         }
     }
 }

@@ -170,6 +170,15 @@ impl Audit {
     }
 }
 
+#[cfg(test)]
+impl Audit {
+    /// A log whose writer has stopped.
+    #[must_use]
+    pub fn broken() -> Self {
+        Self { queue: mpsc::channel(1).0, sample: AtomicU64::new(0) }
+    }
+}
+
 impl AuditWriter {
     /// Waits until every queued line is written. Drop the [`Audit`] first.
     pub fn finish(self) {
@@ -263,9 +272,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_writer_a_state_change_fails_closed() {
-        let (queue, lines) = mpsc::channel(1);
-        drop(lines);
-        let audit = Audit { queue, sample: AtomicU64::new(0) };
+        let audit = Audit::broken();
         assert_eq!(audit.reserve().await.map(drop), Err(AuditFailed));
     }
 }

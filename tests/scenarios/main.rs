@@ -2,11 +2,14 @@
 //!
 //! - `allow`: what the application gets when a request is allowed
 //! - `headers`: what a client sends and the application must never see
+//! - `crash`: kill -9 under load, and parallel users
 //! - `cookies`: session cookies stop at the proxy, others do not
 //! - `refusals`: what clients are told: 401, 302, 403
 //! - `paths`: spellings of a path that must not reach the application
 //! - `portal`: logging in, and the cookies that come of it
+//! - `secrecy`: what must stand in no log, metric, answer or file
 //! - `outage`: the daemon is killed, restarted, terminated under load
+//! - `exports`: many of them, and large ones
 //! - `framing`: the daemon's own parser, byte by byte
 //! - `metrics`: a real Prometheus scrapes it
 
@@ -21,6 +24,8 @@ mod support;
 
 mod allow;
 mod cookies;
+mod crash;
+mod exports;
 mod framing;
 mod headers;
 mod metrics;
@@ -28,6 +33,7 @@ mod outage;
 mod paths;
 mod portal;
 mod refusals;
+mod secrecy;
 
 use std::net::SocketAddr;
 use std::sync::LazyLock;
@@ -71,13 +77,19 @@ impl World {
     }
 
     fn around(daemon: Daemon) -> Self {
+        Self::around_with(daemon, |_, text| text)
+    }
+
+    /// Around `daemon`, with the snippets as `change` returns them.
+    fn around_with(daemon: Daemon, change: impl Fn(&str, String) -> String) -> Self {
         let app = Echo::start();
         let programs = [
             ("Debian's nginx", programs::nginx_of_debian()),
             ("nginx", programs::nginx_of_wheel()),
         ];
-        let fronts = programs
-            .map(|(name, program)| (name, Nginx::start(&program, daemon.public, app.address)));
+        let fronts = programs.map(|(name, program)| {
+            (name, Nginx::start(&program, daemon.public, app.address, &change))
+        });
         Self { fronts: fronts.into(), daemon, app }
     }
 

@@ -176,6 +176,32 @@ fn a_program_of_the_master_gets_no_cookie() {
 }
 
 #[test]
+fn a_form_is_read_up_to_its_limit_and_a_larger_one_is_refused() {
+    let login = "lmAuth=2_Slave&x=";
+    let filled = |bytes: usize| format!("{login}{}", "x".repeat(bytes - login.len()));
+    let status = |body: &str| {
+        form(&[("CN", "dwho"), ("control", "password")], body).send(WORLD.daemon.public).status
+    };
+    assert_eq!(status(&filled(vouchsafe::domain::limits::LOGIN_FORM_BYTES)), 200);
+    assert_eq!(status(&filled(vouchsafe::domain::limits::LOGIN_FORM_BYTES + 1)), 413);
+}
+
+#[test]
+fn nothing_that_a_client_says_makes_a_cookie_weaker() {
+    // A61.
+    WORLD.behind_each(|front| {
+        for query in ["", "?insecure=1", "?danger_cookie_insecure=true&secured=0"] {
+            let answer = Request::new("POST", PORTAL, &format!("/{query}"))
+                .headers(&[("CN", "dwho"), ("control", "password"), ("X-Forwarded-Proto", "http")])
+                .header("Content-Type", "application/x-www-form-urlencoded")
+                .body("lmAuth=2_Slave")
+                .send(front);
+            assert_double_cookie(&answer);
+        }
+    });
+}
+
+#[test]
 fn a_refused_login_says_why_by_number_only() {
     #[track_caller]
     fn fails(front: SocketAddr, headers: &[(&str, &str)], body: &str, error: u32) {

@@ -63,6 +63,23 @@ impl Daemon {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Every file that it has, by path.
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    files.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+                }
+            }
+        }
+        files
+    }
+
     /// A check as nginx would send it, for `GET http://app.example.com{uri}` from a master's address.
     pub fn check(uri: &str) -> Request {
         Request::new("GET", "app.example.com", "/auth/nginx").headers(&[

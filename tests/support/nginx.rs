@@ -20,8 +20,14 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts `program` in front of the daemon and the application.
-    pub fn start(program: &Path, daemon: SocketAddr, application: SocketAddr) -> Self {
+    /// Starts `program` in front of the daemon and the application, with the snippets as `change`
+    /// returns them, given each one's name and text.
+    pub fn start(
+        program: &Path,
+        daemon: SocketAddr,
+        application: SocketAddr,
+        change: &dyn Fn(&str, String) -> String,
+    ) -> Self {
         let address = free_address();
         let folder = temporary_folder();
         // Started as root, nginx gives its workers to nobody, who must reach the temporary bodies.
@@ -31,7 +37,11 @@ impl Nginx {
         let config = replace(&config, "127.0.0.1:8081;", &format!("{application};"));
         let config = replace(&config, "listen 127.0.0.1:8080", &format!("listen {address}"));
         std::fs::write(folder.path().join("nginx.conf"), config).unwrap();
-        copy_snippets(&programs::shipped("nginx/snippets"), &folder.path().join("snippets"));
+        copy_snippets(
+            &programs::shipped("nginx/snippets"),
+            &folder.path().join("snippets"),
+            change,
+        );
 
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let (prefix, config, log) = (path(""), path("nginx.conf"), path("error.log"));
@@ -71,10 +81,11 @@ impl Drop for Nginx {
     }
 }
 
-fn copy_snippets(from: &Path, to: &Path) {
+fn copy_snippets(from: &Path, to: &Path, change: &dyn Fn(&str, String) -> String) {
     std::fs::create_dir(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let text = std::fs::read_to_string(from.join(&name)).unwrap();
+        std::fs::write(to.join(&name), change(&name, text)).unwrap();
     }
 }

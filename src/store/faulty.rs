@@ -1,0 +1,47 @@
+//! A store that fails when a test says so; memory otherwise.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::domain::time::Timestamp;
+use crate::store::memory::MemoryStore;
+use crate::store::{Applied, Key, Record, StoreError, Write};
+
+/// Fails while [`FaultyStore::failing`] is set.
+#[derive(Debug)]
+pub struct FaultyStore {
+    memory: MemoryStore,
+    /// Whether every call fails.
+    pub failing: &'static AtomicBool,
+}
+
+impl FaultyStore {
+    /// Works until `failing` is set.
+    pub fn new(failing: &'static AtomicBool) -> Self {
+        Self { memory: MemoryStore::new(1 << 20), failing }
+    }
+
+    /// Reads, or fails.
+    pub(crate) fn get(&self, key: &Key, now: Timestamp) -> Result<Option<Record>, StoreError> {
+        self.fault()?;
+        Ok(self.memory.get(key, now))
+    }
+
+    /// Writes, or fails.
+    pub(crate) fn apply(&self, batch: Vec<Write>, now: Timestamp) -> Result<Applied, StoreError> {
+        self.fault()?;
+        self.memory.apply(batch, now)
+    }
+
+    /// Counts, or fails.
+    pub(crate) fn len(&self) -> Result<u64, StoreError> {
+        self.fault()?;
+        Ok(self.memory.len())
+    }
+
+    fn fault(&self) -> Result<(), StoreError> {
+        if self.failing.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("the test says so".into()));
+        }
+        Ok(())
+    }
+}

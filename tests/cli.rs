@@ -1,0 +1,108 @@
+//! The commands as a person runs them: exit codes, messages, and that nothing is lost.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn vouchsafe(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vouchsafe"))
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+const BROKEN: &str = "\
+listen: { public: here }
+trusted_proxies: [10.0.0.5/8]
+portal: { url: ftp://auth.example.com/ }
+slave:
+  user_header: Auth_User
+  user_patern: x
+  masters: [{ name: sso, ips: localhost, control_header: control }]
+sessions: { timeout: 20, cookie: { secured: 3 } }
+applications: [{ name: wiki, hosts: ['a,b'], exports: { Auth-User: nobody }, rules: [{ path: /../x, effect: allow }] }]
+mfa: {}
+";
+
+#[test]
+fn a_broken_configuration_is_refused_with_every_error_and_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("config.yaml"), BROKEN).unwrap();
+    for arguments in [&["check"][..], &["serve"], &[], &["check", "--config", "config.yaml"]] {
+        let output = vouchsafe(folder.path(), arguments);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        for line in 1..=10 {
+            // Line 4 is only the head of a mapping.
+            assert!(
+                line == 4 || errors.contains(&format!("line {line} column")),
+                "no error of line {line} in\n{errors}"
+            );
+        }
+        assert!(errors.contains("help: "), "{errors}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was created");
+}
+
+#[test]
+fn a_good_configuration_is_said_to_be_good_and_nothing_is_created() {
+    let folder = tempfile::tempdir().unwrap();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config.yaml");
+    std::fs::copy(shipped, folder.path().join("mine.yaml")).unwrap();
+    let output = vouchsafe(folder.path(), &["check", "--config", "mine.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("the configuration is good: 1 applications, 1 masters"));
+    assert!(!text(&output.stderr).contains("password"), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_missing_file_and_an_unknown_option_are_said_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = vouchsafe(folder.path(), &["--config", "nowhere.yaml"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(text(&missing.stderr).contains("nowhere.yaml"), "{}", text(&missing.stderr));
+    assert_eq!(vouchsafe(folder.path(), &["--confg"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_busy_port_is_an_error_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let shipped =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config.yaml")).unwrap();
+    let config = shipped.replace("127.0.0.1:9080", &address);
+    std::fs::write(folder.path().join("config.yaml"), config).unwrap();
+    let output = vouchsafe(folder.path(), &[]);
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains(&format!("cannot listen on {address}")), "{errors}");
+}
+
+#[test]
+fn a_store_that_is_not_ours_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let path = folder.path().join("data/sessions.redb");
+    std::fs::write(&path, b"precious notes").unwrap();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config.yaml");
+    std::fs::copy(shipped, folder.path().join("config.yaml")).unwrap();
+    let output = vouchsafe(folder.path(), &[]);
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("sessions.redb") && errors.contains("move it aside"), "{errors}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"precious notes");
+}
+
+#[test]
+fn the_schema_is_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = vouchsafe(folder.path(), &["schema"]);
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(schema["properties"]["slave"].is_object());
+}
