@@ -1,6 +1,6 @@
 //! The slave backend: what an admitted master says about a user.
 //!
-//! Source: LemonLDAP::NG, "Slave" (`seeds` of the project); SEMANTICS M3, M4.
+//! Source: LemonLDAP::NG, "Slave", its "Slave parameters"; SEMANTICS M3, M4.
 
 use smallvec::SmallVec;
 
