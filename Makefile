@@ -1,23 +1,39 @@
 # Each target works alone. `make quick` before a commit, `make ci` before a merge.
 
-.PHONY: run quick test ci full bench
+.PHONY: run quick test ci docs dependencies full fuzz bench
+
+FUZZ_SECONDS ?= 30
+FUZZ_TARGETS = target_path host forwarded_for cookie record config nginx_question
 
 run:          ## the daemon with config.yaml
 	cargo run --release
 
-quick:        ## a minute: format, lints, unit tests
+quick:        ## two minutes: format, lints, unit tests
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo test --lib
 
-test:         ## everything: installs what is missing, then format, lints, all tests
+test:         ## every scenario once: installs what is missing, then format, lints, all tests
 	.ci/run
 
-ci: test      ## what a merge needs
+ci: test docs dependencies   ## what a merge needs
 
-full: ci      ## ci, documentation and dependencies
+docs:         ## every link and every public item
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --document-private-items
-	cargo test --release --tests
+
+dependencies: ## licences, sources, duplicates, and crates that nothing uses
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	command -v cargo-machete >/dev/null || cargo install --locked cargo-machete
+	cargo deny check bans licenses sources
+	cargo machete
+
+full: ci fuzz bench          ## what a release needs
+
+fuzz:         ## every parser of foreign bytes, FUZZ_SECONDS each
+	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	for target in $(FUZZ_TARGETS); do \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
 
 bench:        ## figures of docs/benchmarks.md
-	cargo bench
+	benches/run

@@ -3,7 +3,10 @@
 //! The order is part of the security: who asks, about what, in whose name, and only then what the
 //! rules say. A cached decision takes no lock across an await, does no IO and allocates nothing.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use crate::authority::{Authority, change, opening, replacing};
 use crate::domain::decision::{Decision, Grant, Reason, SetCookie};
@@ -40,7 +43,7 @@ enum Cookie {
     /// No session, and why a challenge would be given.
     None(Reason),
     /// Two different live sessions.
-    Conflict(Vec<Keyed>),
+    Conflict(SmallVec<[Keyed; 1]>),
 }
 
 /// An answer, and where the rule stands that gave it.
@@ -154,20 +157,25 @@ impl Authority {
             (true, Scheme::Http) => Kind::HttpCookie,
             _ => Kind::Cookie,
         };
-        let mut live: Option<Keyed> = None;
+        let mut live: SmallVec<[Keyed; 1]> = SmallVec::new();
         let mut why = if presented.any { Reason::SessionUnknown } else { Reason::LoginRequired };
         for id in &presented.ids {
             match self.sessions.find_cookie(id, kind, now).await? {
-                (key, Lookup::Live(session)) => match live.take() {
-                    None => live = Some((key, session)),
-                    Some(other) => return Ok(Cookie::Conflict(vec![other, (key, session)])),
-                },
+                (key, Lookup::Live(session)) => live.push((key, session)),
                 (_, Lookup::Ended) => why = Reason::SessionEnded,
-                (_, Lookup::Expired) => why = Reason::SessionExpired,
-                (_, Lookup::Unknown) => {}
+                // An ended id among them stays what counts: it must get no new cookie (S4).
+                (_, Lookup::Expired) if why != Reason::SessionEnded => why = Reason::SessionExpired,
+                (_, Lookup::Expired | Lookup::Unknown) => {}
             }
         }
-        Ok(live.map_or(Cookie::None(why), Cookie::Live))
+        Ok(match (live.len(), live.pop()) {
+            (_, None) => Cookie::None(why),
+            (1, Some(keyed)) => Cookie::Live(keyed),
+            (_, Some(keyed)) => {
+                live.push(keyed);
+                Cookie::Conflict(live)
+            }
+        })
     }
 
     /// The session that this request is decided with: the cookie's, the asserted identity's, or a
@@ -290,6 +298,17 @@ impl Authority {
         Decision::Allow(Grant { reason, application: question.application.id.0, exports, cookies })
     }
 
+    /// The client's address as far as it can be believed; a stranger's word about it cannot.
+    fn client_for_the_record(&self, request: &AuthRequest<'_>) -> IpAddr {
+        let trust = &self.policy.trust;
+        if !trust.is_trusted_proxy(request.peer) {
+            return request.peer;
+        }
+        let standing =
+            chain_of(request).and_then(|chain| trust.admit(request.peer, &chain, request.headers));
+        standing.map_or(request.peer, |standing| standing.client)
+    }
+
     /// Tells the operator why somebody was refused, sampled.
     fn report(
         &self,
@@ -307,9 +326,7 @@ impl Authority {
             };
             let (method, host) = (text(request.method), text(request.host));
             line.request = Some(format!("{method} {host}{}", text(request.target)));
-            let standing = chain_of(request)
-                .and_then(|chain| self.policy.trust.admit(request.peer, &chain, request.headers));
-            line.client = Some(standing.map_or(request.peer, |standing| standing.client));
+            line.client = Some(self.client_for_the_record(request));
             line.rule = rule.map(|at| at.to_string());
         });
         if !written {

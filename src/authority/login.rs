@@ -80,7 +80,10 @@ impl Authority {
         if let Login::Refused { reason, .. } | Login::Unavailable(reason) = &login {
             let written = self.audit.denial(now, *reason, |line| {
                 line.request = Some("portal login".to_owned());
-                line.client = Some(request.peer);
+                let standing = self.portal_chain(request).and_then(|chain| {
+                    self.policy.trust.admit(request.peer, &chain, request.headers)
+                });
+                line.client = Some(standing.map_or(request.peer, |standing| standing.client));
             });
             if !written {
                 self.metrics.audit_dropped.inc();

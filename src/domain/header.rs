@@ -45,11 +45,14 @@ impl HeaderView for HeaderList<'_> {
     fn unique(&self, name: &str) -> Result<Option<&[u8]>, AmbiguousHeader> {
         let mut found = None;
         for (candidate, value) in &self.0 {
-            if candidate.len() != name.len() || !looks_like(candidate, name) {
-                continue;
-            }
-            if !candidate.eq_ignore_ascii_case(name) {
-                return Err(AmbiguousHeader::Aliased);
+            // Servers hand names over in lower case, so nearly always one comparison finds it.
+            if *candidate != name {
+                if !looks_like(candidate, name) {
+                    continue;
+                }
+                if !candidate.eq_ignore_ascii_case(name) {
+                    return Err(AmbiguousHeader::Aliased);
+                }
             }
             if found.replace(*value).is_some() {
                 return Err(AmbiguousHeader::Doubled);

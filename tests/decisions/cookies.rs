@@ -3,7 +3,7 @@
 use vouchsafe::authority::login::Login;
 use vouchsafe::domain::decision::{Decision, Reason};
 
-use crate::installation::{Ask, Installation, Wish, at, exports};
+use crate::installation::{Ask, Installation, Wish, at, exports, set_cookies};
 
 #[tokio::test]
 async fn junk_beside_a_good_cookie_does_no_harm_and_alone_no_good() {
@@ -51,6 +51,22 @@ async fn two_live_sessions_under_one_name_are_refused_and_both_end() {
         let reason =
             here.decide(&Ask::page("/page").cookie(format!("sid={id}")), at(2)).await.reason();
         assert_eq!(reason, Reason::SessionEnded);
+    }
+}
+
+#[tokio::test]
+async fn an_ended_id_among_others_still_gets_no_new_cookie() {
+    let here = Installation::usual();
+    let ended = format!("sid={}", here.login("alice", at(0)).await);
+    let expired = format!("sid={}", here.login("carol", at(0)).await);
+    let _ = here.decide(&Ask::asserted("/page", "bob").cookie(&ended), at(3_599_990)).await;
+    let now = at(3_600_000);
+    for cookies in [format!("{ended}; {expired}"), format!("{expired}; {ended}")] {
+        let alone = here.decide(&Ask::page("/page").cookie(&cookies), now).await;
+        assert_eq!(alone, Decision::Challenge(Reason::SessionEnded));
+        let asserted =
+            here.decide(&Ask::asserted("/page", "bob").navigation().cookie(&cookies), now).await;
+        assert_eq!(set_cookies(&asserted), Vec::<String>::new());
     }
 }
 

@@ -121,8 +121,13 @@ impl Installation {
             .replace("PER_CLIENT", &wish.per_client.to_string())
             .replace("PER_MASTER", &wish.per_master.to_string())
             .replace("STORE", store);
+        Self::configured(&text, folder)
+    }
+
+    /// The installation that a whole configuration text describes; its paths start at `folder`.
+    pub fn configured(text: &str, folder: tempfile::TempDir) -> Self {
         let settings =
-            config::parse(&text, folder.path(), &|_| None).unwrap_or_else(|e| panic!("{e}"));
+            config::parse(text, folder.path(), &|_| None).unwrap_or_else(|e| panic!("{e}"));
         let names: Vec<_> =
             settings.policy.applications.iter().map(|a| Arc::clone(&a.name)).collect();
         let metrics = Arc::new(Metrics::new(&names));
@@ -155,10 +160,8 @@ impl Installation {
 
     /// Decides about `ask` at `now`.
     pub async fn decide(&self, ask: &Ask, now: Timestamp) -> Decision {
-        let list = ask.list();
-        let cookies: Vec<&[u8]> = ask.cookies.iter().map(String::as_bytes).collect();
-        let request = nginx::ask(&list, &cookies, ask.peer.parse().unwrap());
-        self.authority.decide(&request, now).await
+        let (list, cookies) = (ask.list(), ask.cookie_lines());
+        self.authority.decide(&nginx::ask(&list, &cookies, ask.address()), now).await
     }
 
     /// The reason for `ask` at the start.
@@ -258,8 +261,17 @@ impl Ask {
         self.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document")
     }
 
-    fn list(&self) -> HeaderList<'_> {
+    /// Its headers, its Cookie lines and its peer: what `nginx::ask` wants.
+    pub fn list(&self) -> HeaderList<'_> {
         HeaderList(self.headers.iter().map(|(n, v)| (n.as_str(), v.as_slice())).collect())
+    }
+
+    pub fn cookie_lines(&self) -> Vec<&[u8]> {
+        self.cookies.iter().map(String::as_bytes).collect()
+    }
+
+    pub fn address(&self) -> IpAddr {
+        self.peer.parse().unwrap()
     }
 }
 

@@ -1,0 +1,161 @@
+//! What is fuzzed: each parser of foreign bytes, and the whole decision about a stranger's request.
+//!
+//! `fuzz/fuzz_targets` gives these functions random bytes, `tests/fuzz_corpus.rs` the files of
+//! `fuzz/corpus`. A crash becomes a unit test beside the parser, and its input a file of the corpus.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use vouchsafe::config;
+use vouchsafe::domain::decision::{Decision, Reason};
+use vouchsafe::domain::header::HeaderList;
+use vouchsafe::domain::host;
+use vouchsafe::domain::limits::{CHAIN_ADDRESSES, COOKIE_CANDIDATES};
+use vouchsafe::domain::network::parse_chain;
+use vouchsafe::domain::request::Scheme;
+use vouchsafe::domain::target::Target;
+use vouchsafe::domain::time::Timestamp;
+use vouchsafe::edge::http::nginx;
+use vouchsafe::session::cookie::SessionCookies;
+use vouchsafe::session::record::Session;
+use vouchsafe::session::settings::{CookieSettings, SameSite, SecuredMode};
+use vouchsafe::store::Record;
+
+use crate::targets::installation::{Installation, PROXY, at};
+
+#[path = "../tests/decisions/installation.rs"]
+#[expect(dead_code, reason = "shared with tests/decisions, which uses more of it")]
+mod installation;
+
+/// Runs the target of that name on `input`; it panics if something is wrong with what it does.
+pub fn run(target: &str, input: &[u8]) {
+    match target {
+        "target_path" => target_path(input),
+        "host" => host_name(input),
+        "forwarded_for" => forwarded_for(input),
+        "cookie" => cookie(input),
+        "record" => record(input),
+        "config" => configuration(input),
+        "nginx_question" => nginx_question(input),
+        other => panic!("no such target: {other}"),
+    }
+}
+
+/// What was accepted has one reading.
+fn target_path(input: &[u8]) {
+    let Ok(target) = Target::parse(input) else { return };
+    assert_eq!(target.raw().as_bytes(), input);
+    let path = target.path();
+    assert!(path.starts_with(b"/"));
+    assert!(path.iter().all(|&byte| byte >= b' ' && byte != 0x7f && byte != b'\\' && byte != b';'));
+    assert!(!path.windows(2).any(|pair| pair == b"//"));
+    assert!(!path.split(|&byte| byte == b'/').any(|segment| matches!(segment, b"." | b"..")));
+}
+
+/// A canonical name is its own canonical name.
+fn host_name(input: &[u8]) {
+    let Ok(name) = host::canonical(input) else { return };
+    assert_eq!(host::canonical(name.as_bytes()).as_deref(), Ok(&*name));
+    assert!(name.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase()));
+}
+
+fn forwarded_for(input: &[u8]) {
+    let Ok(chain) = parse_chain(input) else { return };
+    assert!((1..=CHAIN_ADDRESSES).contains(&chain.len()));
+    assert!(chain.iter().all(|address| address.to_canonical() == *address));
+}
+
+/// Lines of the input are Cookie headers.
+fn cookie(input: &[u8]) {
+    let lines: Vec<&[u8]> = input.split(|&byte| byte == b'\n').collect();
+    for secured in [SecuredMode::Unsecured, SecuredMode::Secured, SecuredMode::DoubleCookie] {
+        let domain = Some("example.com".into());
+        let settings =
+            CookieSettings { name: "sid".into(), secured, same_site: SameSite::Lax, domain };
+        let cookies = SessionCookies::new(settings);
+        for presented in [
+            cookies.read(&lines, Scheme::Http),
+            cookies.read(&lines, Scheme::Https),
+            cookies.read_main(&lines),
+        ] {
+            assert!(presented.ids.len() <= COOKIE_CANDIDATES);
+            assert!(presented.any || presented.ids.is_empty());
+        }
+    }
+}
+
+/// What can be viewed can be read in every part, and touched.
+fn record(input: &[u8]) {
+    let view = |bytes: Arc<[u8]>| {
+        Session::view(&Record { bytes, expires: Timestamp::default(), revision: 1 })
+    };
+    let Ok(session) = view(input.into()) else { return };
+    let _ = (session.user(), session.realm(), session.master(), session.level());
+    let _ = (session.client(), session.created(), session.last_use(), session.attributes_at());
+    let _ = (session.partner(), session.kind(), session.size());
+    let mut values = 0;
+    session.each_value(|name, value| values += name.len() + value.len());
+    assert!(values <= input.len() * 2, "values are parts of the record");
+    let hour = Duration::from_secs(3600);
+    let _ = session.standing(hour, hour, at(0));
+    let touched = view(session.touched(at(7))).expect("a touched record is a record");
+    assert_eq!((touched.last_use(), touched.user()), (at(7), session.user()));
+}
+
+/// Any text is a configuration or a list of errors that can be printed.
+fn configuration(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    if let Err(errors) = config::parse(text, Path::new("no/such/folder"), &|_| None) {
+        assert!(!errors.to_string().is_empty());
+    }
+}
+
+/// Lines of the input are headers, `name: value`, in the name of somebody who does not know the
+/// master's secret: he is never let in as anybody.
+fn nginx_question(input: &[u8]) {
+    if input.windows(SECRET.len()).any(|part| part == SECRET) {
+        return;
+    }
+    let mut headers = HeaderList::default();
+    let mut cookies = Vec::new();
+    for line in input.split(|&byte| byte == b'\n') {
+        let Some(colon) = line.iter().position(|&byte| byte == b':') else { continue };
+        let Ok(name) = std::str::from_utf8(&line[..colon]) else { continue };
+        let value = line[colon + 1..].trim_ascii();
+        headers.0.push((name, value));
+        if name.eq_ignore_ascii_case("cookie") {
+            cookies.push(value);
+        }
+    }
+    let request = nginx::ask(&headers, &cookies, PROXY.parse().expect("an address"));
+    let decision = INSTALLATION.with(|(runtime, installation)| {
+        runtime.block_on(installation.authority.decide(&request, at(1)))
+    });
+    match decision {
+        Decision::Allow(grant) => {
+            assert!(matches!(grant.reason, Reason::Skipped | Reason::Unprotected), "{grant:?}");
+            assert!(grant.exports.0.iter().all(|header| header.value.is_empty()), "{grant:?}");
+            assert!(grant.cookies.is_empty(), "{grant:?}");
+        }
+        Decision::Unavailable(reason) => panic!("nothing failed, but {reason:?}"),
+        Decision::Challenge(_) | Decision::Deny(_) => {}
+    }
+}
+
+/// What the masters of the installation prove themselves with.
+const SECRET: &[u8] = b"opensesame";
+
+thread_local! {
+    /// One installation for all inputs, with somebody logged in who could be taken for.
+    static INSTALLATION: (tokio::runtime::Runtime, Installation) = {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let installation = runtime.block_on(async {
+            let installation = Installation::usual();
+            installation.login("dwho", at(0)).await;
+            installation
+        });
+        (runtime, installation)
+    };
+}
