@@ -123,7 +123,7 @@ fn nginx_question(input: &[u8]) {
         let Some(colon) = line.iter().position(|&byte| byte == b':') else { continue };
         let Ok(name) = std::str::from_utf8(&line[..colon]) else { continue };
         let value = line[colon + 1..].trim_ascii();
-        headers.0.push((name, value));
+        headers.push(name, value);
         if name.eq_ignore_ascii_case("cookie") {
             cookies.push(value);
         }

@@ -152,7 +152,7 @@ fn a_referenced_content_admits_its_master() {
     let peer: IpAddr = "127.0.0.1".parse().unwrap();
     let chain = parse_chain(b"10.0.0.1").unwrap();
     let mut headers = HeaderList::default();
-    headers.0.push(("control", &b"hush-hush"[..]));
+    headers.push("control", b"hush-hush");
     let standing = settings.policy.trust.admit(peer, &chain, &headers).unwrap();
     assert_eq!(&*standing.admitted.unwrap().master().name, "sso");
 }

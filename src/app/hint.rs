@@ -21,14 +21,12 @@ impl Hint {
         let policy = &settings.policy;
         let control = policy.trust.masters().iter().find_map(|master| master.control.as_ref())?;
         let user = &policy.slave.user_header;
-        let headers = HeaderList(
-            [
-                (control.header.lower(), EXAMPLE_CONTROL.as_bytes()),
-                (user.lower(), EXAMPLE_USER.as_bytes()),
-            ]
-            .into_iter()
-            .collect(),
-        );
+        let headers = [
+            (control.header.lower(), EXAMPLE_CONTROL.as_bytes()),
+            (user.lower(), EXAMPLE_USER.as_bytes()),
+        ]
+        .into_iter()
+        .collect::<HeaderList<'_>>();
         let standing = policy.trust.admit(LOOPBACK, &Chain::new(), &headers).ok()?;
         policy.slave.read(&standing.admitted.ok()?, &headers).ok()?;
         let host = settings.portal.url.split('/').nth(2)?;

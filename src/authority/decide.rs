@@ -179,7 +179,7 @@ impl Authority {
     }
 
     /// The session that this request is decided with: the cookie's, the asserted identity's, or a
-    /// new one (S1, S2, S4).
+    /// new one (S1, S2, S4). What is rare is boxed, so that the usual future stays small.
     async fn identify(
         &self,
         request: &AuthRequest<'_>,
@@ -190,7 +190,7 @@ impl Authority {
         let refused = |error| Self::refused(&error);
         match (cookie, &question.asserted) {
             (Cookie::Conflict(sessions), _) => {
-                self.sessions.end(&sessions, now).await.map_err(refused)?;
+                Box::pin(self.sessions.end(&sessions, now)).await.map_err(refused)?;
                 Err(Decision::Challenge(Reason::ConflictingSessions))
             }
             (Cookie::Live(keyed), None) => Ok((keyed, Vec::new())),
@@ -199,7 +199,7 @@ impl Authority {
                 Ok((self.renewed(keyed, asserted, now).await?, Vec::new()))
             }
             (Cookie::Live(previous), Some(asserted)) => {
-                self.switch(request, question, &previous, asserted, now).await
+                Box::pin(self.switch(request, question, &previous, asserted, now)).await
             }
             // An ended id gets no new cookie: a parallel logout must not be undone (S4).
             (Cookie::None(Reason::SessionEnded), Some(asserted)) => {
@@ -207,7 +207,7 @@ impl Authority {
             }
             (Cookie::None(_), Some(asserted)) => {
                 match Purpose::of(question.method, request.headers) {
-                    Purpose::Navigation => self.open(asserted, &[], now).await,
+                    Purpose::Navigation => Box::pin(self.open(asserted, &[], now)).await,
                     Purpose::Call => self.by_fingerprint(asserted, now).await,
                 }
             }
@@ -278,7 +278,7 @@ impl Authority {
         if keyed.1.has_attributes_of(asserted) {
             return Ok(keyed);
         }
-        match self.sessions.refresh(&keyed, asserted, now).await {
+        match Box::pin(self.sessions.refresh(&keyed, asserted, now)).await {
             Ok(Lookup::Live(session)) => Ok((keyed.0, session)),
             Ok(Lookup::Ended) => Err(Decision::Challenge(Reason::SessionEnded)),
             Ok(Lookup::Expired) => Err(Decision::Challenge(Reason::SessionExpired)),

@@ -8,6 +8,7 @@ use moka::sync::Cache;
 use crate::authority::portrait::Portrait;
 use crate::domain::decision::ExportedHeaders;
 use crate::domain::identity::SessionKey;
+use crate::domain::key_hash::BuildKeyHasher;
 use crate::domain::time::Timestamp;
 use crate::policy::application::{Application, ApplicationId};
 use crate::session::record::Session;
@@ -23,7 +24,7 @@ type Rendered = (Timestamp, Arc<ExportedHeaders>);
 /// Rendered exports by session and application.
 #[derive(Debug)]
 pub struct ExportsCache {
-    cache: Cache<(SessionKey, ApplicationId), Rendered>,
+    cache: Cache<(SessionKey, ApplicationId), Rendered, BuildKeyHasher>,
     metrics: Arc<Metrics>,
 }
 
@@ -36,7 +37,7 @@ impl ExportsCache {
                 u32::try_from(bytes + ENTRY_OVERHEAD).unwrap_or(u32::MAX)
             })
             .eviction_policy(EvictionPolicy::lru())
-            .build();
+            .build_with_hasher(BuildKeyHasher::default());
         Self { cache, metrics }
     }
 

@@ -60,14 +60,14 @@ impl Here {
             ("x-forwarded-for", "127.0.0.1"),
         ];
         let all = inputs.iter().chain(headers);
-        let list = HeaderList(all.map(|(n, v)| (*n, v.as_bytes())).collect());
+        let list = all.map(|(n, v)| (*n, v.as_bytes())).collect::<HeaderList<'_>>();
         let cookies = [cookie.as_bytes()];
         self.authority.decide(&nginx::ask(&list, &cookies, LOOPBACK), NOW).await
     }
 
     async fn login(&self, user: &str) -> Login {
         let headers = [("cn", user), ("control", "password")];
-        let list = HeaderList(headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect());
+        let list = headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect::<HeaderList<'_>>();
         let request = LoginRequest {
             peer: LOOPBACK,
             forwarded_for: list.unique("x-forwarded-for"),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 /// Read access to the headers of one request.
 ///
 /// There is no method that takes the first of two values: a master's header that stands twice (the
@@ -28,23 +30,45 @@ pub enum AmbiguousHeader {
 
 /// Headers in the order they came in; the view for both edges and for tests.
 #[derive(Debug, Default, Clone)]
-pub struct HeaderList<'a>(pub smallvec::SmallVec<[(&'a str, &'a [u8]); 24]>);
+pub struct HeaderList<'a> {
+    headers: SmallVec<[(&'a str, &'a [u8]); 24]>,
+    /// A bit for each length that a name has. A look-alike has the length of what it looks like, so
+    /// most headers that are absent are known to be absent without looking at any name.
+    lengths: u64,
+}
 
-impl HeaderList<'_> {
+impl<'a> HeaderList<'a> {
+    /// Adds a header behind the others.
+    pub fn push(&mut self, name: &'a str, value: &'a [u8]) {
+        self.lengths |= length_bit(name);
+        self.headers.push((name, value));
+    }
+
     /// Whether any header's name starts with `prefix` (lower case) and is not one of `known`.
     #[must_use]
     pub fn foreign(&self, prefix: &str, known: &[&str]) -> bool {
-        self.0.iter().any(|(name, _)| {
+        self.headers.iter().any(|(name, _)| {
             name.get(..prefix.len()).is_some_and(|start| looks_like(start, prefix))
                 && !known.iter().any(|known| name.eq_ignore_ascii_case(known))
         })
     }
 }
 
+impl<'a> FromIterator<(&'a str, &'a [u8])> for HeaderList<'a> {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a [u8])>>(headers: I) -> Self {
+        let mut list = Self::default();
+        headers.into_iter().for_each(|(name, value)| list.push(name, value));
+        list
+    }
+}
+
 impl HeaderView for HeaderList<'_> {
     fn unique(&self, name: &str) -> Result<Option<&[u8]>, AmbiguousHeader> {
+        if self.lengths & length_bit(name) == 0 {
+            return Ok(None);
+        }
         let mut found = None;
-        for (candidate, value) in &self.0 {
+        for (candidate, value) in &self.headers {
             // Servers hand names over in lower case, so nearly always one comparison finds it.
             if *candidate != name {
                 if !looks_like(candidate, name) {
@@ -60,6 +84,11 @@ impl HeaderView for HeaderList<'_> {
         }
         Ok(found)
     }
+}
+
+/// Lengths above 63 share the last bit.
+const fn length_bit(name: &str) -> u64 {
+    if name.len() < 63 { 1 << name.len() } else { 1 << 63 }
 }
 
 /// Whether a program that folds case, `_` and `.` takes `candidate` for `name`.
@@ -126,7 +155,7 @@ mod tests {
     use super::*;
 
     fn list<'a>(headers: &[(&'a str, &'a str)]) -> HeaderList<'a> {
-        HeaderList(headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect())
+        headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect()
     }
 
     #[test]
@@ -157,6 +186,20 @@ mod tests {
         assert!(list(&[("X-Vouchsafe-Evil", "x")]).foreign("x-vouchsafe-", known));
         assert!(list(&[("x_vouchsafe_reason", "x")]).foreign("x-vouchsafe-", known));
         assert!(!list(&[("x-other", "x")]).foreign("x-vouchsafe-", known));
+    }
+
+    #[test]
+    fn names_of_every_length_are_found() {
+        for length in [1, 2, 62, 63, 64, 65, 200] {
+            let (name, other) = ("a".repeat(length), "b".repeat(length + 1));
+            let headers = list(&[(&name, "x")]);
+            assert_eq!(headers.unique(&name), Ok(Some(&b"x"[..])), "{length}");
+            assert_eq!(headers.unique(&other), Ok(None), "{length}");
+            assert_eq!(
+                list(&[(&name, ""), (&name, "")]).unique(&name),
+                Err(AmbiguousHeader::Doubled)
+            );
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod decision;
 pub mod header;
 pub mod host;
 pub mod identity;
+pub mod key_hash;
 pub mod limits;
 pub mod location;
 pub mod network;

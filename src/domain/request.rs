@@ -119,7 +119,7 @@ mod tests {
 
     #[track_caller]
     fn purpose(method: &str, headers: &[(&str, &str)], expected: Purpose) {
-        let headers = HeaderList(headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect());
+        let headers = headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect::<HeaderList<'_>>();
         assert_eq!(Purpose::of(method, &headers), expected, "{method} {headers:?}");
     }
 

@@ -139,7 +139,7 @@ mod tests {
             reports_client: false,
         };
         let trust = Trust::new(Networks::default(), vec![master], vec![]);
-        let headers = HeaderList(headers.iter().copied().collect());
+        let headers = headers.iter().copied().collect::<HeaderList<'_>>();
         let standing = trust
             .admit("10.0.0.1".parse().unwrap(), &parse_chain(b"10.0.0.1").unwrap(), &headers)
             .unwrap();
@@ -228,7 +228,11 @@ mod tests {
         let names: Vec<String> =
             (0..=ATTRIBUTES_BYTES / ATTRIBUTE_BYTES).map(|n| format!("h{n}")).collect();
         let list = |count: usize| {
-            HeaderList(names.iter().take(count).map(|n| (n.as_str(), almost.as_slice())).collect())
+            names
+                .iter()
+                .take(count)
+                .map(|n| (n.as_str(), almost.as_slice()))
+                .collect::<HeaderList<'_>>()
         };
         assert!(all.attributes(&list(names.len() - 1)).is_ok());
         assert_eq!(all.attributes(&list(names.len())).unwrap_err(), Reason::OversizedAttribute);

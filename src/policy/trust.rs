@@ -254,7 +254,7 @@ mod tests {
     }
 
     fn list<'a>(headers: &[(&'a str, &'a str)]) -> HeaderList<'a> {
-        HeaderList(headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect())
+        headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect::<HeaderList<'_>>()
     }
 
     fn admit<'t>(

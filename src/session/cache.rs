@@ -10,6 +10,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::domain::identity::SessionKey;
+use crate::domain::key_hash::BuildKeyHasher;
 use crate::session::record::Session;
 use crate::session::settings::SessionSettings;
 use crate::telemetry::metrics::Metrics;
@@ -20,7 +21,7 @@ const ENTRY_OVERHEAD: usize = 400;
 /// A bounded cache of packed sessions.
 #[derive(Debug)]
 pub struct SessionCache {
-    cache: Cache<SessionKey, Session>,
+    cache: Cache<SessionKey, Session, BuildKeyHasher>,
 }
 
 impl SessionCache {
@@ -41,7 +42,7 @@ impl SessionCache {
                     metrics.cache_evictions.inc();
                 }
             })
-            .build();
+            .build_with_hasher(BuildKeyHasher::default());
         Self { cache }
     }
 

@@ -185,9 +185,14 @@ impl Sessions {
     /// # Errors
     /// The store failed: nothing is known, answer Unavailable.
     pub async fn find(&self, key: SessionKey, now: Timestamp) -> Result<Lookup, SessionError> {
-        if let Some(lookup) = self.peek(&key, now) {
-            return Ok(lookup);
+        match self.peek(&key, now) {
+            Some(lookup) => Ok(lookup),
+            // Boxed, so that the future of a hit, which every request moves about, stays small.
+            None => Box::pin(self.find_alone(key, now)).await,
         }
+    }
+
+    async fn find_alone(&self, key: SessionKey, now: Timestamp) -> Result<Lookup, SessionError> {
         let _flight = self.flights.take(&[key]).await;
         match self.peek(&key, now) {
             Some(lookup) => Ok(lookup),

@@ -26,9 +26,22 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<Keyed, SessionError> {
         let key = self.fingerprinter.key(asserted);
-        if let Some(Lookup::Live(session)) = self.peek(&key, now) {
-            return Ok((key, session));
+        match self.peek(&key, now) {
+            Some(Lookup::Live(session)) => Ok((key, session)),
+            // Boxed, as in `find`.
+            Some(Lookup::Expired | Lookup::Ended | Lookup::Unknown) | None => {
+                Box::pin(self.open_fingerprint(key, asserted, now)).await
+            }
         }
+    }
+
+    /// Finds or opens the session of `key`, one caller at a time.
+    async fn open_fingerprint(
+        &self,
+        key: SessionKey,
+        asserted: &Asserted<'_>,
+        now: Timestamp,
+    ) -> Result<Keyed, SessionError> {
         let _flight = self.flights.take(&[key]).await;
         let known = match self.peek(&key, now) {
             Some(lookup) => lookup,

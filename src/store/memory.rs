@@ -15,6 +15,7 @@ use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
+use crate::domain::key_hash::BuildKeyHasher;
 use crate::domain::time::Timestamp;
 use crate::store::{Applied, Key, Record, StoreError, Write, refuse_oversized};
 
@@ -35,7 +36,7 @@ const LONGEST: Duration = Duration::from_hours(24 * 365);
 /// An LRU store bounded in bytes.
 #[derive(Debug)]
 pub struct MemoryStore {
-    records: Cache<Key, Record>,
+    records: Cache<Key, Record, BuildKeyHasher>,
     ledger: Arc<Ledger>,
     /// The `now` of the batch that is being written; moka's expiry starts from it.
     writing_at: Arc<AtomicU64>,
@@ -70,7 +71,7 @@ impl MemoryStore {
             .weigher(|_, record: &Record| u32::try_from(weight(record)).unwrap_or(u32::MAX))
             .expire_after(Lifetime(Arc::clone(&writing_at)))
             .eviction_listener(move |_, record, cause| listener.removed(&record, cause))
-            .build();
+            .build_with_hasher(BuildKeyHasher::default());
         Self { records, ledger, writing_at, writers: Mutex::new(()), max_bytes }
     }
 

@@ -182,7 +182,7 @@ impl Installation {
     /// The portal's answer to a login of `user` that carries `cookies`.
     pub async fn try_login(&self, user: &str, cookies: &[String], now: Timestamp) -> Login {
         let headers = [("cn", user), ("control", "opensesame"), ("x-forwarded-for", MASTER)];
-        let list = HeaderList(headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect());
+        let list = headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect::<HeaderList<'_>>();
         let cookies: Vec<&[u8]> = cookies.iter().map(String::as_bytes).collect();
         let request = LoginRequest {
             peer: PROXY.parse::<IpAddr>().unwrap(),
@@ -263,7 +263,7 @@ impl Ask {
 
     /// Its headers, its Cookie lines and its peer: what `nginx::ask` wants.
     pub fn list(&self) -> HeaderList<'_> {
-        HeaderList(self.headers.iter().map(|(n, v)| (n.as_str(), v.as_slice())).collect())
+        self.headers.iter().map(|(n, v)| (n.as_str(), v.as_slice())).collect::<HeaderList<'_>>()
     }
 
     pub fn cookie_lines(&self) -> Vec<&[u8]> {

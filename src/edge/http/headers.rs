@@ -31,9 +31,11 @@ pub const RESERVED_HEADERS: &[&str] = &[
 /// All headers of a request, in a list that needs no allocation for the usual number of them.
 #[must_use]
 pub fn list(request: &HttpRequest) -> HeaderList<'_> {
-    HeaderList(
-        request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect(),
-    )
+    request
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect::<HeaderList<'_>>()
 }
 
 /// Whether the client wrote into our name space under a name that nobody would remove.
