@@ -32,7 +32,9 @@ full: ci fuzz bench          ## what a release needs
 fuzz:         ## every parser of foreign bytes, FUZZ_SECONDS each
 	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 	for target in $(FUZZ_TARGETS); do \
-		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+		mkdir -p fuzz/found/$$target && \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/found/$$target fuzz/corpus/$$target \
+			-- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 
 bench:        ## figures of docs/benchmarks.md
