@@ -128,7 +128,12 @@ impl Authority {
             Some(Effect::Skip) => nobody(question, Reason::Skipped),
             Some(Effect::Unprotect) => match self.identify(request, question, cookie, now).await {
                 Ok((keyed, cookies)) => self.grant(question, &keyed, Reason::Unprotected, cookies),
-                Err(Decision::Challenge(_)) => nobody(question, Reason::Unprotected),
+                // For anybody, so also for somebody for whom there is no room for a session.
+                Err(
+                    Decision::Challenge(_)
+                    | Decision::Deny(Reason::Throttled)
+                    | Decision::Unavailable(Reason::Full),
+                ) => nobody(question, Reason::Unprotected),
                 Err(refusal) => refusal,
             },
             Some(Effect::Allow(requirement))

@@ -61,16 +61,23 @@ impl Diagnostic {
     /// `text` is what is wrong, and after the last `"; "` the remedy.
     pub(super) fn new(severity: Severity, path: String, at: Location, text: &str) -> Self {
         let (message, help) = match text.rsplit_once("; ") {
-            Some((message, help)) => (message, Some(printable(help))),
+            Some((message, help)) => (message, Some(help.chars().map(visible).collect())),
             None => (text, None),
         };
-        let message = printable(message);
+        let message = message.chars().map(visible).collect();
         Self { severity, path, at, message, help, snippet: Vec::new(), caret: 0 }
     }
 
     /// An error about the file as a whole.
     pub(super) fn of_file(text: &str) -> Self {
         Self::new(Severity::Error, String::new(), Location::default(), text)
+    }
+
+    /// Hides secrets in what is said, and only then cuts it: half a secret is one too.
+    fn conceal(&mut self, mask: &Mask<'_>) {
+        self.message = cut(&mask.conceal(std::mem::take(&mut self.message)));
+        self.help = self.help.take().map(|help| cut(&mask.conceal(help)));
+        self.path = cut(&mask.conceal(std::mem::take(&mut self.path)));
     }
 
     fn add_snippet(&mut self, mask: &Mask<'_>) {
@@ -98,8 +105,8 @@ fn visible(c: char) -> char {
     }
 }
 
-fn printable(text: &str) -> String {
-    text.chars().take(MESSAGE_CHARS).map(visible).collect()
+fn cut(text: &str) -> String {
+    text.chars().take(MESSAGE_CHARS).collect()
 }
 
 impl fmt::Display for Diagnostic {
@@ -142,7 +149,9 @@ impl Diagnostics {
         self.0.iter().filter(|found| found.severity == Severity::Error).count()
     }
 
-    pub(super) fn one(diagnostic: Diagnostic) -> Self {
+    /// About a file that could not be read; there is nothing in it to hide.
+    pub(super) fn one(mut diagnostic: Diagnostic) -> Self {
+        diagnostic.message = cut(&diagnostic.message);
         Self(vec![diagnostic])
     }
 
@@ -158,6 +167,7 @@ impl Diagnostics {
             list.truncate(MOST_DIAGNOSTICS);
         }
         for found in &mut list {
+            found.conceal(mask);
             found.add_snippet(mask);
         }
         if more > 0 {

@@ -32,6 +32,7 @@ impl<'a> Mask<'a> {
             .flat_map(|secret| secret.lines().map(str::to_owned).collect::<Vec<_>>())
             .filter(|secret| secret.len() >= SEARCHED_BYTES)
             .collect();
+        secrets.extend(swallowed(&lines, &masked, &secrets));
         // The longest first, so that one secret inside another leaves no remainder.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self { lines, masked, secrets }
@@ -44,9 +45,33 @@ impl<'a> Mask<'a> {
             Some(masked) => masked.as_str(),
             None => self.lines.get(index)?,
         };
-        let hide = |line: String, secret: &String| line.replace(secret.as_str(), HIDDEN);
-        Some(self.secrets.iter().fold(without_userinfo(line), hide))
+        Some(self.conceal(without_userinfo(line)))
     }
+
+    /// `text` without any secret in it.
+    pub fn conceal(&self, text: String) -> String {
+        let hide = |text: String, secret: &String| text.replace(secret.as_str(), HIDDEN);
+        self.secrets.iter().fold(text, hide)
+    }
+}
+
+/// Words of lines that look like secrets to the eye and are none to the parser: a stray quote or `>` makes a
+/// text of half a file, and a message that quotes this text must not quote them.
+fn swallowed(lines: &[&str], masked: &HashMap<usize, String>, known: &[String]) -> Vec<String> {
+    let mut words = Vec::new();
+    for (index, masked) in masked {
+        let Some(line) = lines.get(*index) else { continue };
+        if known.iter().any(|secret| line.contains(secret.as_str())) {
+            continue;
+        }
+        let shown = line.chars().zip(masked.chars()).take_while(|(a, b)| a == b).count();
+        let hidden: String = line.chars().skip(shown).collect();
+        let apart = |c: char| c.is_whitespace() || "\"',[]{}".contains(c);
+        // Keys stay readable: messages name them.
+        let secret = |word: &&str| word.len() >= SEARCHED_BYTES && !word.ends_with(':');
+        words.extend(hidden.split(apart).filter(secret).map(str::to_owned));
+    }
+    words
 }
 
 /// Every text below a secret key of the tree, but for what references name.

@@ -95,6 +95,16 @@ async fn a_used_up_quota_costs_the_cookie_and_not_the_access_where_the_session_e
 }
 
 #[tokio::test]
+async fn a_used_up_quota_closes_no_page_that_is_open_to_anybody() {
+    let here = Installation::new(&Wish { per_master: 1, ..Wish::default() });
+    assert_eq!(here.reason(&Ask::asserted("/page", "first")).await, Reason::Session);
+    assert_eq!(here.reason(&Ask::asserted("/page", "second")).await, Reason::Throttled);
+    let decision = here.decide(&Ask::asserted("/public/x", "second"), at(0)).await;
+    assert_eq!(decision.reason(), Reason::Unprotected);
+    assert_eq!(exports(&decision)[0], "auth-user=");
+}
+
+#[tokio::test]
 async fn one_reported_client_cannot_use_up_its_masters_quota() {
     let here = Installation::new(&Wish { per_client: 2, ..Wish::default() });
     let from = |client: &str, user: String| {
