@@ -239,3 +239,18 @@ async fn sweep_forever(sessions: Arc<Sessions>, clock: Clock) {
         sessions.sweep(clock.now()).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else nginx would now and then ask on a connection that is just being closed.
+    #[test]
+    fn idle_connections_are_kept_longer_than_the_shipped_nginx_keeps_them() {
+        let shipped = include_str!("../../nginx/example.conf");
+        let line = shipped.lines().find_map(|line| line.trim().strip_prefix("keepalive_timeout "));
+        let (seconds, _) = line.unwrap().split_once("s;").unwrap();
+        assert!(KEEP_ALIVE > Duration::from_secs(seconds.parse().unwrap()));
+        assert!(KEEP_ALIVE >= Duration::from_secs(75));
+    }
+}

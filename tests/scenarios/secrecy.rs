@@ -5,6 +5,11 @@ use super::*;
 /// The control content of this file's daemon; the example's stands in documentation.
 const SECRET: &str = "hush-hush-9";
 
+/// The configuration with an audit log of its own.
+fn audited(config: &str) -> String {
+    support::daemon::replace(config, "# audit: {", "audit: {")
+}
+
 #[test]
 fn neither_ids_nor_the_control_content_are_written_anywhere() {
     let daemon = Daemon::start_with(|config| {
@@ -14,11 +19,7 @@ fn neither_ids_nor_the_control_content_are_written_anywhere() {
             "control_content: password",
             &format!("control_content: {SECRET}"),
         );
-        support::daemon::replace(
-            &config,
-            "# audit: { path: data/audit.jsonl }",
-            "audit: { path: data/audit.jsonl }",
-        )
+        audited(&config)
     });
     let world = World::around(daemon);
     let front = world.fronts[0].1.address;
@@ -71,13 +72,7 @@ fn neither_ids_nor_the_control_content_are_written_anywhere() {
 
 #[test]
 fn an_audit_line_tells_of_each_login_switch_and_denial() {
-    let daemon = Daemon::start_with(|config| {
-        support::daemon::replace(
-            &config,
-            "# audit: { path: data/audit.jsonl }",
-            "audit: { path: data/audit.jsonl }",
-        )
-    });
+    let daemon = Daemon::start_with(|config| audited(&config));
     let world = World::around(daemon);
     let front = world.fronts[0].1.address;
     let cookie = format!("vouchsafehttp={}", portal::login(front).id_http);
@@ -120,4 +115,35 @@ fn a_peer_in_mapped_form_is_the_same_peer() {
     let daemon = Daemon::start_with(mapped);
     let answer = Daemon::check("/page").headers(MASTER).send(daemon.public);
     assert_eq!((answer.status, answer.one("auth-user")), (200, Some("dwho")), "{answer}");
+}
+
+#[test]
+fn a_json_log_is_one_object_a_line_with_fields_of_its_own() {
+    let daemon = Daemon::start_with(|config| {
+        support::daemon::replace(&config, "format: text", "format: json")
+    });
+    let check = Request::new("GET", APP, "/auth/nginx").headers(MASTER).headers(&[
+        ("X-Original-Method", "POST"),
+        ("X-Original-URI", "/admin/x"),
+        ("X-Forwarded-Host", APP),
+        ("X-Forwarded-Proto", "http"),
+        ("X-Forwarded-For", "127.0.0.1"),
+    ]);
+    assert_eq!(check.send(daemon.public).status, 403);
+    assert_eq!(daemon.terminate(), Some(0));
+    let log = daemon.log();
+    // Standard output, which says where it listens, goes to the same file.
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let denial =
+        lines.iter().find(|line| line["event"] == "denial").unwrap_or_else(|| panic!("{log}"));
+    assert_eq!(denial["reason"], "rule_denied");
+    assert_eq!(denial["target"], "vouchsafe::audit");
+    assert!(
+        lines.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()),
+        "{log}"
+    );
 }
