@@ -45,8 +45,14 @@ const FLOORS: &[Floor] = &[
 ];
 
 /// A crate that only one module and what is below it may name.
-const KEPT_IN: &[(&str, &str)] =
-    &[("serde_saphyr", "config"), ("prometheus", "telemetry/metrics"), ("redb", "store/embedded")];
+const KEPT_IN: &[(&str, &str)] = &[
+    ("serde_saphyr", "config"),
+    ("prometheus", "telemetry/metrics"),
+    ("redb", "store/embedded"),
+    ("askama", "edge/http/pages"),
+    ("fluent_bundle", "edge/http/pages"),
+    ("unic_langid", "edge/http/pages"),
+];
 
 /// Floors without IO, async and clock.
 const PURE_FLOORS: &[&str] = &["domain", "policy"];

@@ -12,7 +12,24 @@ use vouchsafe::domain::limits::LIMITS;
 use vouchsafe::edge::http::headers::RESERVED_HEADERS;
 use vouchsafe::telemetry::metrics::Metrics;
 
+use crate::differences::DIFFERENCES;
+
+#[path = "replay/differences.rs"]
+#[expect(dead_code, reason = "tests/replay compares what is only told here")]
+mod differences;
+
 const NOTE: &str = "<!-- Generated from the code; UPDATE_DOCS=1 cargo test --test generated_docs rewrites it. -->\n\n";
+
+/// The part of `file` between the lines `<!-- name -->` and `<!-- /name -->` is `expected`.
+#[track_caller]
+fn part_is_fresh(file: &str, name: &str, expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = std::fs::read_to_string(path).unwrap();
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->\n"));
+    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{file}: no {begin}"));
+    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("{file}: no {end}"));
+    is_fresh(file, &[before, &begin, expected, &end, after].concat());
+}
 
 #[track_caller]
 fn is_fresh(file: &str, expected: &str) {
@@ -70,6 +87,20 @@ fn metrics_are_documented_as_they_are() {
         writeln!(text, "| `{name}` | {kind} | {labels} | {help} |").unwrap();
     }
     is_fresh("docs/metrics.md", &text);
+}
+
+#[test]
+fn differences_from_the_reference_are_documented_as_they_are() {
+    let mut text = NOTE.to_owned();
+    text.push_str("| rule | LemonLDAP::NG | Vouchsafe | recordings |\n| --- | --- | --- | --- |\n");
+    for row in DIFFERENCES {
+        let recordings: Vec<String> =
+            row.recordings.iter().map(|pattern| format!("`{pattern}`")).collect();
+        let recordings = recordings.join(" ");
+        writeln!(text, "| {} | {} | {} | {recordings} |", row.rule, row.reference, row.vouchsafe)
+            .unwrap();
+    }
+    part_is_fresh("docs/semantics.md", "differences", &text);
 }
 
 #[test]

@@ -22,6 +22,7 @@ use crate::config::{Settings, StoreSettings};
 use crate::domain::time::Timestamp;
 use crate::edge::admin::{self, Admin};
 use crate::edge::clock::Clock;
+use crate::edge::http::pages::Pages;
 use crate::edge::http::{self, Edge};
 use crate::session::Sessions;
 use crate::session::fingerprint::Fingerprinter;
@@ -102,7 +103,10 @@ impl Daemon {
             tokio::spawn(sweep_forever(sweeper, clock)),
         ];
         let stopping = Arc::new(AtomicBool::new(false));
-        let edge = web::Data::new(Edge::new(Arc::clone(&authority), clock, settings.portal.url));
+        let pages =
+            Pages::new(settings.portal.logo).context("cannot prepare the portal's pages")?;
+        let edge = Edge::new(Arc::clone(&authority), clock, settings.portal.url, pages);
+        let edge = web::Data::new(edge);
         let (public, public_address) = listen(settings.listen.public, move |app| {
             app.app_data(edge.clone()).configure(http::routes);
         })?;

@@ -22,7 +22,6 @@ use crate::domain::time::Timestamp;
 use crate::policy::application::Application;
 use crate::policy::rule::Effect;
 use crate::policy::trust::{Standing, ambiguous};
-use crate::session::record::Kind;
 use crate::session::{Keyed, Lookup, SessionError};
 use crate::telemetry::metrics::Stopwatch;
 
@@ -156,16 +155,11 @@ impl Authority {
         scheme: Scheme,
         now: Timestamp,
     ) -> Result<Cookie, SessionError> {
-        let cookies = self.sessions.cookies();
-        let presented = cookies.read(request.cookies, scheme);
-        let kind = match (cookies.is_double(), scheme) {
-            (true, Scheme::Http) => Kind::HttpCookie,
-            _ => Kind::Cookie,
-        };
+        let presented = self.sessions.cookies().read(request.cookies, scheme);
         let mut live: SmallVec<[Keyed; 1]> = SmallVec::new();
         let mut why = if presented.any { Reason::SessionUnknown } else { Reason::LoginRequired };
         for id in &presented.ids {
-            match self.sessions.find_cookie(id, kind, now).await? {
+            match self.sessions.find_cookie(id, presented.half, now).await? {
                 (key, Lookup::Live(session)) => live.push((key, session)),
                 (_, Lookup::Ended) => why = Reason::SessionEnded,
                 // An ended id among them stays what counts: it must get no new cookie (S4).

@@ -1,34 +1,34 @@
 //! Login through the slave backend: what the portal does with a master's headers.
 //!
-//! Source: SEMANTICS M3, P1, P2. Nobody is asked for anything; a master that proves itself is believed.
+//! Source: SEMANTICS M3, P1-P4. Nobody is asked for anything; a master that proves itself is believed.
 
-use std::net::IpAddr;
-
+use crate::authority::loops::{LoopCause, cause_of};
+use crate::authority::portal::PortalCookie;
 use crate::authority::{Authority, opening};
 use crate::domain::decision::{Decision, Reason, SetCookie};
-use crate::domain::header::HeaderView;
-use crate::domain::identity::Asserted;
-use crate::domain::network::{Chain, parse_chain};
-use crate::domain::request::{Dialect, Input};
+use crate::domain::identity::{Asserted, Owner};
+use crate::domain::request::{Dialect, PortalRequest, Scheme};
 use crate::domain::time::Timestamp;
-use crate::policy::trust::{NotAdmitted, Standing, ambiguous};
+use crate::policy::return_url::ReturnUrl;
+use crate::session::Keyed;
 use crate::session::id::SessionId;
-use crate::session::record::Kind;
-use crate::session::{Keyed, Lookup, SessionError};
+use crate::session::record::Session;
 use crate::telemetry::metrics::Stopwatch;
 
 /// A login as the portal received it.
 pub struct LoginRequest<'a> {
-    /// The TCP peer, folded.
-    pub peer: IpAddr,
-    /// Addresses that proxies report; ignored if the peer is not one of ours (T1).
-    pub forwarded_for: Input<'a>,
-    /// Its headers, the master's among them.
-    pub headers: &'a dyn HeaderView,
-    /// Its Cookie headers.
-    pub cookies: &'a [&'a [u8]],
+    /// Who asks.
+    pub portal: PortalRequest<'a>,
     /// The backend that was chosen, body before query.
     pub lm_auth: Option<&'a str>,
+    /// Where to go afterwards, encoded as it came.
+    pub return_url: Option<&'a str>,
+    /// Whether a page of another site sent the form (P4).
+    pub is_cross_site: bool,
+    /// Whether the answer can send the client on; a program is only told.
+    pub redirects: bool,
+    /// The mark that a suspicious challenge left in the URL.
+    pub loop_mark: Option<u64>,
 }
 
 /// What became of a login.
@@ -42,18 +42,38 @@ pub enum Login {
         id_http: Option<SessionId>,
         /// The cookies to set.
         cookies: Vec<SetCookie>,
+        /// Who has arrived where.
+        arrival: Arrival,
     },
     /// The cookie's session is good; nothing was opened.
-    AlreadyAuthenticated,
+    AlreadyAuthenticated(Arrival),
+    /// The browser would go round once more; nothing was opened.
+    Loop {
+        /// Why, probably.
+        cause: LoopCause,
+        /// Where it would have gone.
+        back: ReturnUrl,
+    },
     /// Refused.
     Refused {
         /// Why.
         reason: Reason,
         /// Whether a live session was presented all the same.
         has_session: bool,
+        /// The deletion of a cookie that opens nothing any more.
+        cookies: Vec<SetCookie>,
     },
     /// We failed.
     Unavailable(Reason),
+}
+
+/// A person that is logged in, and where that person wanted to go.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The session.
+    pub session: Session,
+    /// The page to go back to, if there was one.
+    pub back: Option<ReturnUrl>,
 }
 
 impl Login {
@@ -61,7 +81,8 @@ impl Login {
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::Opened { .. } | Self::AlreadyAuthenticated => Reason::Session,
+            Self::Opened { .. } | Self::AlreadyAuthenticated(_) => Reason::Session,
+            Self::Loop { .. } => Reason::LoginLoop,
             Self::Refused { reason, .. } | Self::Unavailable(reason) => *reason,
         }
     }
@@ -74,20 +95,19 @@ impl Authority {
         let login = self.try_login(request, now).await.unwrap_or_else(|refusal| match refusal {
             Decision::Unavailable(reason) => Login::Unavailable(reason),
             Decision::Allow(_) | Decision::Challenge(_) | Decision::Deny(_) => {
-                Login::Refused { reason: refusal.reason(), has_session: false }
+                let reason = refusal.reason();
+                Login::Refused { reason, has_session: false, cookies: Vec::new() }
             }
         });
-        if let Login::Refused { reason, .. } | Login::Unavailable(reason) = &login {
-            let written = self.audit.denial(now, *reason, |line| {
-                line.request = Some("portal login".to_owned());
-                let standing = self.portal_chain(request).and_then(|chain| {
-                    self.policy.trust.admit(request.peer, &chain, request.headers)
-                });
-                line.client = Some(standing.map_or(request.peer, |standing| standing.client));
-            });
-            if !written {
-                self.metrics.audit_dropped.inc();
+        match &login {
+            Login::Refused { reason, .. } | Login::Unavailable(reason) => {
+                self.report_portal(&request.portal, "login", *reason, now);
             }
+            Login::Loop { .. } => {
+                self.metrics.login_loops.inc();
+                self.report_portal(&request.portal, "login", Reason::LoginLoop, now);
+            }
+            Login::Opened { .. } | Login::AlreadyAuthenticated(_) => {}
         }
         self.count(Dialect::Portal, login.reason(), watch);
         login
@@ -98,38 +118,62 @@ impl Authority {
         request: &LoginRequest<'_>,
         now: Timestamp,
     ) -> Result<Login, Decision> {
-        let live = self.portal_session(request.cookies, now).await?;
-        let refused = |reason| Ok(Login::Refused { reason, has_session: live.is_some() });
-        let standing = self.portal_standing(request);
-        if live.is_none() && !self.is_chosen(request.lm_auth) {
-            return refused(Reason::ChoiceMissing);
+        let cookie = self.portal_cookie(&request.portal, now).await?;
+        let refused = |reason| {
+            let is_dead = matches!(cookie, PortalCookie::Dead(_));
+            let cookies = is_dead.then(|| self.sessions.cookies().delete_main());
+            let has_session = cookie.live().is_some();
+            Ok(Login::Refused { reason, has_session, cookies: cookies.into_iter().collect() })
+        };
+        if request.is_cross_site {
+            return refused(Reason::CrossSite);
         }
-        let asserted = match standing.and_then(|standing| self.believed(&standing, request.headers))
-        {
-            Ok(asserted) => asserted,
-            Err(reason) if live.is_some() && is_no_identity(reason) => {
-                return Ok(Login::AlreadyAuthenticated);
-            }
+        let back = match request.return_url.map(|url| self.way_back(url)).transpose() {
+            Ok(back) => back,
             Err(reason) => return refused(reason),
         };
-        match live {
-            Some(keyed) if keyed.1.is_same_user(&asserted) => {
-                self.renewed(keyed, &asserted, now).await?;
-                Ok(Login::AlreadyAuthenticated)
+        match (self.who(request, &cookie), &cookie) {
+            (Err(reason), PortalCookie::Live(keyed)) if is_no_identity(reason) => {
+                Ok(self.arrived(request, &keyed.1, back, now))
             }
-            Some(_) if !self.is_chosen(request.lm_auth) => {
-                Ok(Login::Refused { reason: Reason::ChoiceMissing, has_session: true })
+            (Err(reason), PortalCookie::Dead(why)) if is_no_identity(reason) => refused(*why),
+            (Err(reason), _) => refused(reason),
+            (Ok(asserted), PortalCookie::Live(keyed)) if keyed.1.is_same_user(&asserted) => {
+                let (_, session) = self.renewed(keyed.clone(), &asserted, now).await?;
+                Ok(self.arrived(request, &session, back, now))
             }
-            previous => self.open_at_portal(&asserted, previous.as_slice(), now).await,
+            (Ok(_), _) if !self.is_chosen(request.lm_auth) => refused(Reason::ChoiceMissing),
+            (Ok(asserted), _) => {
+                if let Some(circle) = self.circle(request, asserted.owner(), back.as_ref(), now) {
+                    return Ok(circle);
+                }
+                self.open_at_portal(&asserted, cookie.live(), back, now).await
+            }
         }
+    }
+
+    /// Whom the master asserts, if it was chosen; a live cookie needs no choice.
+    fn who<'a>(
+        &'a self,
+        request: &LoginRequest<'a>,
+        cookie: &PortalCookie,
+    ) -> Result<Asserted<'a>, Reason> {
+        // First, so that a wrong proof is counted whatever was chosen.
+        let standing = self.portal_standing(&request.portal);
+        if cookie.live().is_none() && !self.is_chosen(request.lm_auth) {
+            return Err(Reason::ChoiceMissing);
+        }
+        standing.and_then(|standing| self.believed(&standing, request.portal.headers))
     }
 
     async fn open_at_portal(
         &self,
         asserted: &Asserted<'_>,
-        replaced: &[Keyed],
+        replaced: Option<&Keyed>,
+        back: Option<ReturnUrl>,
         now: Timestamp,
     ) -> Result<Login, Decision> {
+        let replaced = replaced.map_or(&[][..], std::slice::from_ref);
         let place = self.place().await?;
         let opened = self
             .sessions
@@ -137,41 +181,41 @@ impl Authority {
             .await
             .map_err(|error| Self::refused(&error))?;
         place.write(opening(asserted, opened.key, replaced, now));
-        Ok(Login::Opened { id: opened.id, id_http: opened.id_http, cookies: opened.cookies })
+        Ok(Login::Opened {
+            id: opened.id,
+            id_http: opened.id_http,
+            cookies: opened.cookies,
+            arrival: Arrival { session: opened.session, back },
+        })
     }
 
-    /// Who speaks, or why a proof is wrong (M1).
-    fn portal_standing<'a>(&'a self, request: &LoginRequest<'a>) -> Result<Standing<'a>, Reason> {
-        let chain = self.portal_chain(request)?;
-        self.policy
-            .trust
-            .admit(request.peer, &chain, request.headers)
-            .inspect_err(|reason| self.metrics.master_rejected(*reason))
+    fn arrived(
+        &self,
+        request: &LoginRequest<'_>,
+        session: &Session,
+        back: Option<ReturnUrl>,
+        now: Timestamp,
+    ) -> Login {
+        self.circle(request, session.owner(), back.as_ref(), now).unwrap_or_else(|| {
+            Login::AlreadyAuthenticated(Arrival { session: session.clone(), back })
+        })
     }
 
-    /// Address, control, certificate, login, pattern: in this order (M3).
-    fn believed<'a>(
-        &'a self,
-        standing: &Standing<'a>,
-        headers: &'a dyn HeaderView,
-    ) -> Result<Asserted<'a>, Reason> {
-        let admitted = standing.admitted.map_err(|why| match why {
-            NotAdmitted::Address => Reason::MasterAddress,
-            NotAdmitted::Control => Reason::ControlMissing,
-        });
-        let asserted = admitted.and_then(|admitted| self.policy.slave.read(&admitted, headers));
-        asserted.inspect_err(|reason| self.metrics.master_rejected(*reason))
-    }
-
-    /// A stranger is its own caller, whatever it says about others (T1, T3).
-    fn portal_chain(&self, request: &LoginRequest<'_>) -> Result<Chain, Reason> {
-        if !self.policy.trust.is_trusted_proxy(request.peer) {
-            return Ok(Chain::from_slice(&[request.peer]));
+    /// The loop, if sending `owner` back would be one more round of it.
+    fn circle(
+        &self,
+        request: &LoginRequest<'_>,
+        owner: Owner<'_>,
+        back: Option<&ReturnUrl>,
+        now: Timestamp,
+    ) -> Option<Login> {
+        let back = back.filter(|_| request.redirects)?;
+        if self.loops.may_send_back(owner, back.as_str(), request.loop_mark, now) {
+            return None;
         }
-        match request.forwarded_for.map_err(ambiguous)? {
-            None => Ok(Chain::new()),
-            Some(value) => parse_chain(value).map_err(|_| Reason::MalformedForwardedFor),
-        }
+        let is_https = self.portal_scheme(&request.portal) == Scheme::Https;
+        let cause = cause_of(self.sessions.cookies(), back, self.portal_host(), is_https);
+        Some(Login::Loop { cause, back: back.clone() })
     }
 
     fn is_chosen(&self, lm_auth: Option<&str>) -> bool {
@@ -182,26 +226,10 @@ impl Authority {
         }
     }
 
-    /// The live session under the main cookie; two different ones are ended and none is left (S5).
-    async fn portal_session(
-        &self,
-        cookies: &[&[u8]],
-        now: Timestamp,
-    ) -> Result<Option<Keyed>, Decision> {
-        let refused = |error: SessionError| Self::refused(&error);
-        let mut live: Vec<Keyed> = Vec::new();
-        for id in &self.sessions.cookies().read_main(cookies).ids {
-            if let (key, Lookup::Live(session)) =
-                self.sessions.find_cookie(id, Kind::Cookie, now).await.map_err(refused)?
-            {
-                live.push((key, session));
-            }
-        }
-        if live.len() > 1 {
-            self.sessions.end(&live, now).await.map_err(refused)?;
-            live.clear();
-        }
-        Ok(live.pop())
+    /// The accepted values of `lmAuth`, for the choice page.
+    #[must_use]
+    pub fn choices(&self) -> &[Box<str>] {
+        self.login.choice.as_deref().unwrap_or_default()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The use cases: decide about a request, log somebody in.
+//! The use cases: decide about a request, log somebody in and out.
 //!
 //! [`decide`] is where every request of a proxy is decided. Must not know: HTTP, dialects, YAML, the
 //! clock (`now` is an argument). Whatever fails here becomes a decision that refuses.
@@ -6,15 +6,20 @@
 pub mod decide;
 mod exports;
 pub mod login;
+pub mod logout;
+pub mod loops;
+pub mod menu;
 #[cfg(test)]
 mod outage_tests;
+mod portal;
 mod portrait;
 
 use std::sync::Arc;
 
 use crate::authority::exports::ExportsCache;
+use crate::authority::loops::LoginLoops;
 use crate::domain::decision::{Decision, Reason};
-use crate::domain::identity::{Asserted, SessionKey};
+use crate::domain::identity::{Asserted, Owner, SessionKey};
 use crate::domain::request::Dialect;
 use crate::domain::time::Timestamp;
 use crate::policy::Policy;
@@ -38,6 +43,7 @@ pub struct Authority {
     login: LoginSettings,
     sessions: Arc<Sessions>,
     exports: ExportsCache,
+    loops: LoginLoops,
     audit: Audit,
     metrics: Arc<Metrics>,
 }
@@ -53,7 +59,8 @@ impl Authority {
         metrics: Arc<Metrics>,
     ) -> Self {
         let exports = ExportsCache::new(Arc::clone(&metrics));
-        Self { policy, login, sessions, exports, audit, metrics }
+        let loops = LoginLoops::default();
+        Self { policy, login, sessions, exports, loops, audit, metrics }
     }
 
     /// Whether the daemon can decide: its store answers.
@@ -73,6 +80,12 @@ impl Authority {
     /// Counts an answer of `application` whose head is too large for a proxy's default buffer.
     pub fn oversized_answer(&self, application: usize) {
         self.metrics.oversized_answer(application);
+    }
+
+    /// Notes that a browser is challenged for `url`, and returns the mark that the way to the portal
+    /// is to carry if that happens suspiciously often. `client` only tells clients apart.
+    pub fn challenged(&self, client: &[u8], url: &str, now: Timestamp) -> Option<u64> {
+        self.loops.challenged(client, url, now)
     }
 
     /// Counts a decision, once.
@@ -131,12 +144,18 @@ fn change(
     key: SessionKey,
     now: Timestamp,
 ) -> AuditLine {
-    let mut line = AuditLine::new(event, now);
-    line.user = Some(asserted.user.to_owned());
-    line.master = Some(asserted.master.to_owned());
-    line.realm = (!asserted.realm.is_empty()).then(|| asserted.realm.to_owned());
+    let mut line = about(event, asserted.owner(), now);
     line.client = Some(asserted.client);
     line.session = Some(format!("{key:?}"));
+    line
+}
+
+/// The audit line of something that happens to a user's sessions.
+fn about(event: &'static str, owner: Owner<'_>, now: Timestamp) -> AuditLine {
+    let mut line = AuditLine::new(event, now);
+    line.user = Some(owner.user.to_owned());
+    line.master = Some(owner.master.to_owned());
+    line.realm = (!owner.realm.is_empty()).then(|| owner.realm.to_owned());
     line
 }
 

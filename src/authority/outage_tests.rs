@@ -9,6 +9,7 @@ use crate::config;
 use crate::domain::decision::{Decision, Reason};
 use crate::domain::header::{HeaderList, HeaderView as _};
 use crate::domain::network::LOOPBACK;
+use crate::domain::request::PortalRequest;
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 use crate::edge::http::nginx;
@@ -69,11 +70,12 @@ impl Here {
         let headers = [("cn", user), ("control", "password")];
         let list = headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect::<HeaderList<'_>>();
         let request = LoginRequest {
-            peer: LOOPBACK,
-            forwarded_for: list.unique("x-forwarded-for"),
-            headers: &list,
-            cookies: &[],
+            portal: portal(&list, &[]),
             lm_auth: None,
+            return_url: None,
+            is_cross_site: false,
+            redirects: false,
+            loop_mark: None,
         };
         self.authority.login(&request, NOW).await
     }
@@ -81,12 +83,22 @@ impl Here {
     async fn cookie(&self, user: &str) -> String {
         match self.login(user).await {
             Login::Opened { id, .. } => format!("vouchsafe={}", id.to_hex()),
-            other @ (Login::AlreadyAuthenticated
+            other @ (Login::AlreadyAuthenticated(_)
+            | Login::Loop { .. }
             | Login::Refused { .. }
-            | Login::Unavailable(_)) => {
-                panic!("{other:?}")
-            }
+            | Login::Unavailable(_)) => panic!("{other:?}"),
         }
+    }
+}
+
+fn portal<'a>(list: &'a HeaderList<'_>, cookies: &'a [&'a [u8]]) -> PortalRequest<'a> {
+    PortalRequest {
+        peer: LOOPBACK,
+        forwarded_for: list.unique("x-forwarded-for"),
+        scheme: Ok(None),
+        headers: list,
+        cookies,
+        reference: "test",
     }
 }
 

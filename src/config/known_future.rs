@@ -15,8 +15,6 @@ use crate::domain::location::Location;
 pub const FUTURE_KEYS: &[&str] = &[
     "listen.grpc",
     "listen.*.tls",
-    "portal.trusted_domains",
-    "slave.display_logo",
     "slave.exported_vars.*.encoding",
     "sessions.max_per_user",
     "sessions.stale_max",
@@ -55,7 +53,6 @@ pub const FUTURE_KEYS: &[&str] = &[
 const FUTURE_VALUES: &[(&str, &[&str])] = &[
     ("applications[].rules[].effect", &["logout", "maintenance"]),
     ("sessions.store.kind", &["redis"]),
-    ("sessions.cookie.secured", &["3"]),
     ("listen.public", &["systemd"]),
     ("listen.admin", &["systemd"]),
     ("trusted_proxies[]", &["unix"]),

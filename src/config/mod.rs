@@ -31,6 +31,7 @@ use crate::config::mask::Mask;
 use crate::config::secret_ref::Sources;
 use crate::domain::limits::CONFIG_BYTES;
 use crate::domain::secret::Secret;
+use crate::edge::http::pages::Logo;
 use crate::policy::Policy;
 use crate::session::settings::SessionSettings;
 use crate::telemetry::log::LogSettings;
@@ -51,6 +52,8 @@ pub struct PortalSettings {
     pub url: Box<str>,
     /// Values of `lmAuth` that mean the slave backend; `None` ignores `lmAuth`.
     pub choice: Option<Vec<Box<str>>>,
+    /// The picture of its choice page.
+    pub logo: Option<Logo>,
 }
 
 /// Where records live.

@@ -8,7 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::defaults;
-use crate::config::raw_value::{OneOrMany, Ordered, RawDuration, RawSecret, RawSize, RawVariable};
+use crate::config::raw_value::{
+    OneOrMany, Ordered, RawDuration, RawLogo, RawSecret, RawSize, RawVariable,
+};
 
 /// Vouchsafe's configuration. Relative paths start at the file's folder.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -55,6 +57,9 @@ pub struct RawPortal {
     /// The cookies' domain: the portal's host or a domain above it. Default: host-only cookies.
     #[schemars(with = "String")]
     pub domain: Option<String>,
+    /// Where `url=` may lead besides the applications and the portal: names, or `*.` and a name. Default:
+    /// none.
+    pub trusted_domains: OneOrMany,
     /// Accepted values of `lmAuth`, each with the backend it means (`slave`). Default: `lmAuth` is ignored.
     #[schemars(with = "Ordered<RawBackend>")]
     pub choice: Option<Ordered<RawBackend>>,
@@ -96,6 +101,10 @@ pub struct RawSlave {
     pub masters: Vec<RawMaster>,
     /// Variables, each with the master's header that it is read from. Default: none.
     pub exported_vars: Ordered<RawVariable>,
+    /// Picture on the page of `portal.choice`: `true` for the built-in one, or the path of your own (png,
+    /// svg, jpg, webp or gif, at most 256 KiB). Default: false.
+    #[schemars(with = "RawLogo")]
+    pub display_logo: Option<RawLogo>,
 }
 
 /// A master.
@@ -232,6 +241,10 @@ pub struct RawApplication {
     pub name: Option<String>,
     /// Its hosts: names, or `*.` and a name for everything below it. Required.
     pub hosts: OneOrMany,
+    /// Where people begin, for the portal's menu: an absolute `http` or `https` URL of one of the hosts.
+    /// Default: the first host that is no wildcard, with the portal's scheme and port.
+    #[schemars(with = "String")]
+    pub url: Option<String>,
     /// Headers that it gets, each with its variable. Default: none.
     pub exports: Ordered<String>,
     /// Who may do what; the first match wins. Default: none, so everything is denied.
@@ -330,6 +343,7 @@ impl Default for RawSlave {
             roles: vec![RawRole::Authentication, RawRole::Users],
             masters: Vec::new(),
             exported_vars: Ordered::default(),
+            display_logo: None,
         }
     }
 }

@@ -74,6 +74,16 @@ struct RawVariableMap {
     separator: Option<String>,
 }
 
+/// A logo: whether the built-in one is shown, or a picture.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "true, false or the path of a picture")]
+pub enum RawLogo {
+    /// Whether the built-in one is shown.
+    Shown(bool),
+    /// The path of a picture: png, svg, jpg, webp or gif, at most 256 KiB.
+    Picture(String),
+}
+
 impl RawSecret {
     /// A reference to a file.
     pub fn file(path: &str) -> Self {

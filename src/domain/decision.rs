@@ -42,6 +42,7 @@ reasons! {
     Session = "session", Allowed, "Allowed with the exports of a session.";
     Unprotected = "unprotected", Allowed, "Allowed for anybody by a rule `unprotect`; a session's exports are sent if there is one.";
     Skipped = "skipped", Allowed, "Allowed for anybody by a rule `skip`; no session was looked up.";
+    LoggedOut = "logged_out", Allowed, "Logged out at the portal, or by the master.";
     LoginRequired = "login_required", Login, "No master asserted an identity and there is no cookie. The client must log in.";
     SessionUnknown = "session_unknown", Login, "The session cookie is not (or no longer) known: expired, ended long ago, from another installation, or made up.";
     SessionExpired = "session_expired", Login, "The session is older than `sessions.timeout` or was idle for longer than `sessions.idle_timeout`.";
@@ -73,6 +74,10 @@ reasons! {
     RuleDenied = "rule_denied", Forbidden, "A rule with effect `deny` matched.";
     NoRuleMatched = "no_rule_matched", Forbidden, "No rule of the application matched; what is not allowed is denied.";
     Throttled = "throttled", Throttled, "More sessions were opened than `sessions.quotas` allows.";
+    LoginLoop = "login_loop", Login, "The browser came back from the portal again and again without the session cookie. Compare the cookie's domain and Secure attribute with the page's host and scheme.";
+    BadReturnUrl = "bad_return_url", BadRequest, "`url=` is not base64, or not one absolute http(s) URL that all programs read alike.";
+    ForeignReturnUrl = "foreign_return_url", BadRequest, "`url=` leads to a host that is no application's, or carries a user. Add it to `portal.trusted_domains` if it is yours.";
+    CrossSite = "cross_site", Forbidden, "A page of another site made the browser send this to the portal.";
     MethodNotAllowed = "method_not_allowed", BadRequest, "The portal does not answer this method.";
     OversizedForm = "oversized_form", BadRequest, "The body of a portal request is larger than docs/limits.md allows.";
     MalformedForm = "malformed_form", BadRequest, "The body of a portal request could not be read.";

@@ -46,6 +46,25 @@ pub struct Asserted<'a> {
     pub attributes: smallvec::SmallVec<[Attribute<'a>; 8]>,
 }
 
+/// Whose a session is: equal in all three parts, byte for byte, is the same user (SEMANTICS S1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Owner<'a> {
+    /// The master's name.
+    pub master: &'a str,
+    /// The realm that the master speaks for.
+    pub realm: &'a str,
+    /// The login.
+    pub user: &'a str,
+}
+
+impl<'a> Asserted<'a> {
+    /// Whom the master asserts.
+    #[must_use]
+    pub const fn owner(&self) -> Owner<'a> {
+        Owner { master: self.master, realm: self.realm, user: self.user }
+    }
+}
+
 /// A session's key in caches and stores: a hash from which no cookie can be made.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionKey(pub [u8; 32]);

@@ -26,6 +26,7 @@ macro_rules! limits {
 
 limits! {
     TARGET_BYTES = 8192, "bytes", "path and query of the request asked about; longer is denied (`malformed_target`)";
+    RETURN_URL_BYTES = 4096, "bytes", "URL to come back to after a login; of a longer page the way back leads to its host, and a longer `url=` is refused";
     HOST_BYTES = 253, "bytes", "host name without port; longer is denied (`malformed_host`)";
     METHOD_BYTES = 32, "bytes", "request method; longer is denied (`malformed_method`)";
     CHAIN_ADDRESSES = 32, "addresses", "elements of X-Forwarded-For; more are denied (`malformed_forwarded_for`)";
@@ -38,6 +39,8 @@ limits! {
     COOKIE_CANDIDATES = 4, "values", "values under the session cookie's name that are tried; later ones are ignored";
     ANSWER_HEAD_BYTES = 4096, "bytes", "head of an answer to a proxy; above, a metric and a warning name the application";
     LOGIN_FORM_BYTES = 65536, "bytes", "body of a portal request; longer is refused with 413";
+    LOGO_BYTES = 262_144, "bytes", "picture of `slave.display_logo`; a larger one is a configuration error";
+    ACCEPT_LANGUAGE_BYTES = 256, "bytes", "Accept-Language of a portal request; longer is ignored";
     EXPORTS_PER_APPLICATION = 40, "headers", "exports of one application; more are a configuration error";
     APPLICATIONS = 10_000, "applications", "applications in one configuration; more are a configuration error";
     CONFIG_BYTES = 16_777_216, "bytes", "size of config.yaml; larger is a configuration error";

@@ -64,6 +64,22 @@ pub struct AuthRequest<'a> {
     pub reserved_header: bool,
 }
 
+/// A person's or a program's own request to the portal. Nothing in it has been checked yet.
+pub struct PortalRequest<'a> {
+    /// The TCP peer, folded.
+    pub peer: IpAddr,
+    /// Addresses that proxies report; ignored if the peer is not one of ours (T1).
+    pub forwarded_for: Input<'a>,
+    /// The scheme that the proxy reports; ignored likewise.
+    pub scheme: Input<'a>,
+    /// Its headers, the master's among them.
+    pub headers: &'a dyn HeaderView,
+    /// Its Cookie headers, one element a line.
+    pub cookies: &'a [&'a [u8]],
+    /// What a person can quote, and an operator find in the audit log.
+    pub reference: &'a str,
+}
+
 /// What the client does with a redirect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {

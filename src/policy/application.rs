@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use url::Url;
+
 use crate::policy::export::Exports;
 use crate::policy::rule::Rules;
 
@@ -21,6 +23,8 @@ pub struct Application {
     pub rules: Rules,
     /// What it is told.
     pub exports: Exports,
+    /// Where people begin; `None` keeps it out of their menu.
+    pub url: Option<Url>,
 }
 
 /// A host that two applications claim.
@@ -38,9 +42,15 @@ pub struct Applications {
 
 impl Applications {
     /// Adds an application; its hosts follow with [`Applications::add_host`].
-    pub fn add(&mut self, name: Arc<str>, rules: Rules, exports: Exports) -> ApplicationId {
+    pub fn add(
+        &mut self,
+        name: Arc<str>,
+        rules: Rules,
+        exports: Exports,
+        url: Option<Url>,
+    ) -> ApplicationId {
         let id = ApplicationId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
-        self.list.push(Application { id, name, rules, exports });
+        self.list.push(Application { id, name, rules, exports, url });
         id
     }
 
@@ -96,7 +106,12 @@ mod tests {
     fn applications(hosts: &[(&str, &[&str])]) -> Applications {
         let mut applications = Applications::default();
         for (name, hosts) in hosts {
-            let id = applications.add((*name).into(), Rules::default(), Exports::new(Box::new([])));
+            let id = applications.add(
+                (*name).into(),
+                Rules::default(),
+                Exports::new(Box::new([])),
+                None,
+            );
             for host in *hosts {
                 applications.add_host(id, host).unwrap();
             }

@@ -5,11 +5,13 @@
 
 pub mod application;
 pub mod export;
+pub mod return_url;
 pub mod rule;
 pub mod slave;
 pub mod trust;
 
 use crate::policy::application::Applications;
+use crate::policy::return_url::ReturnUrls;
 use crate::policy::slave::SlaveBackend;
 use crate::policy::trust::Trust;
 
@@ -22,4 +24,6 @@ pub struct Policy {
     pub slave: SlaveBackend,
     /// Protected virtual hosts.
     pub applications: Applications,
+    /// Where people may be sent back to after a login or a logout.
+    pub return_urls: ReturnUrls,
 }

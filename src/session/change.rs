@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::domain::identity::{Asserted, SessionKey};
+use crate::domain::identity::{Asserted, Owner, SessionKey};
 use crate::domain::time::Timestamp;
-use crate::session::record::{Draft, Session, Standing};
+use crate::session::owner::index_of;
+use crate::session::record::{Draft, Kind, Session, Standing};
 use crate::session::{Keyed, Lookup, SessionError, Sessions, bury, ended_keys, new_record};
 use crate::store::{Applied, Expect, Write};
 
@@ -75,6 +76,28 @@ impl Sessions {
         Ok(())
     }
 
+    /// Ends every session of `owner`; durable when it returns. Says how many there were.
+    ///
+    /// # Errors
+    /// The store did not acknowledge: some may live on; tell the client so.
+    pub async fn end_all(&self, owner: Owner<'_>, now: Timestamp) -> Result<u64, SessionError> {
+        let mut ended = 0;
+        for key in self.store.members(index_of(owner), now).await? {
+            let record = self.store.get(SessionKey(key).0, now).await?;
+            let key = SessionKey(key);
+            let session = record.and_then(|record| self.view(&key, &record));
+            // Another user may share the index by chance.
+            let Some(session) = session.filter(|session| session.owner() == owner) else {
+                continue;
+            };
+            if session.kind() != Kind::HttpCookie {
+                ended += 1;
+            }
+            self.end(&[(key, session)], now).await?;
+        }
+        Ok(ended)
+    }
+
     /// Writes `bytes` over exactly `current`, or tells what is there instead.
     pub(super) async fn replace(
         &self,
@@ -88,6 +111,7 @@ impl Sessions {
             expect: Expect::Revision(current.revision()),
             expires: self.expires(current.created(), now),
             value: Some(Arc::clone(&bytes)),
+            index: current.index(),
         };
         let (record, written) = match self.apply(vec![write], now).await? {
             Applied::Done(revisions) => (Some(new_record(bytes, &revisions, 0)), true),

@@ -17,9 +17,20 @@ pub struct SessionCookies {
     http: Option<String>,
 }
 
+/// Which cookie a value came under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// The main cookie, the only one where there is no double one.
+    Main,
+    /// The cookie for plain HTTP.
+    PlainHttp,
+}
+
 /// What a request carried under the session cookie's name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Presented {
+    /// The cookie that was read.
+    pub half: Half,
     /// Well-formed ids, each once, at most [`COOKIE_CANDIDATES`].
     pub ids: SmallVec<[SessionId; 1]>,
     /// Whether there was any value, well-formed or not.
@@ -33,8 +44,11 @@ impl SessionCookies {
         let host_only = settings.domain.is_none() && settings.secured != SecuredMode::Unsecured;
         let prefix = if host_only { "__Host-" } else { "" };
         let main = format!("{prefix}{}", settings.name);
-        let http = (settings.secured == SecuredMode::DoubleCookie)
-            .then(|| format!("{}http", settings.name));
+        let is_double = matches!(
+            settings.secured,
+            SecuredMode::DoubleCookie | SecuredMode::DoubleCookieOneSession
+        );
+        let http = is_double.then(|| format!("{}http", settings.name));
         Self { settings, main, http }
     }
 
@@ -44,34 +58,58 @@ impl SessionCookies {
         self.http.is_some()
     }
 
+    /// Whether browsers return the main cookie over TLS only.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.settings.secured != SecuredMode::Unsecured
+    }
+
+    /// The domain that the cookies are for; `None` is the one host that set them.
+    #[must_use]
+    pub fn domain(&self) -> Option<&str> {
+        self.settings.domain.as_deref()
+    }
+
     /// The ids of a subrequest. With a double cookie, a request over plain HTTP is read under
     /// `<name>http` only, every other under the main name only.
     #[must_use]
     pub fn read(&self, lines: &[&[u8]], scheme: Scheme) -> Presented {
         match (&self.http, scheme) {
-            (Some(http), Scheme::Http) => read_named(lines, http),
-            _ => read_named(lines, &self.main),
+            (Some(http), Scheme::Http) => read_named(lines, http, Half::PlainHttp),
+            _ => self.read_main(lines),
         }
     }
 
     /// The ids under the main name, all that the portal believes.
     #[must_use]
     pub fn read_main(&self, lines: &[&[u8]]) -> Presented {
-        read_named(lines, &self.main)
+        read_named(lines, &self.main, Half::Main)
     }
 
     /// The cookies of a session that was just opened.
     #[must_use]
     pub fn set(&self, id: &SessionId, id_http: Option<&SessionId>) -> Vec<SetCookie> {
-        let secure = self.settings.secured != SecuredMode::Unsecured;
-        let mut cookies = vec![self.build(&self.main, &id.to_hex(), secure)];
+        let mut cookies = vec![self.build(&self.main, id.to_hex(), self.is_secure())];
         if let (Some(name), Some(id)) = (&self.http, id_http) {
-            cookies.push(self.build(name, &id.to_hex(), false));
+            cookies.push(self.build(name, id.to_hex(), false));
         }
-        cookies
+        cookies.into_iter().map(|cookie| SetCookie(cookie.to_string())).collect()
     }
 
-    fn build(&self, name: &str, value: &str, secure: bool) -> SetCookie {
+    /// Makes the browser forget its main cookie.
+    #[must_use]
+    pub fn delete_main(&self) -> SetCookie {
+        deletion(self.build(&self.main, String::new(), self.is_secure()))
+    }
+
+    /// Makes the browser forget every session cookie.
+    #[must_use]
+    pub fn delete_all(&self) -> Vec<SetCookie> {
+        let http = self.http.iter().map(|name| deletion(self.build(name, String::new(), false)));
+        std::iter::once(self.delete_main()).chain(http).collect()
+    }
+
+    fn build<'c>(&self, name: &'c str, value: String, secure: bool) -> Cookie<'c> {
         let same_site = match (self.settings.same_site, secure) {
             (SameSite::Strict, _) => CookieSameSite::Strict,
             // Browsers drop a cookie with SameSite=None that is not Secure.
@@ -84,16 +122,23 @@ impl SessionCookies {
             .secure(secure)
             .same_site(same_site);
         if let Some(domain) = &self.settings.domain {
-            cookie = cookie.domain(&**domain);
+            cookie = cookie.domain(domain.to_string());
         }
-        SetCookie(cookie.build().to_string())
+        cookie.build()
     }
+}
+
+/// Both attributes, because old browsers know only the second one.
+fn deletion(mut cookie: Cookie<'_>) -> SetCookie {
+    cookie.set_max_age(cookie::time::Duration::ZERO);
+    cookie.set_expires(cookie::time::OffsetDateTime::UNIX_EPOCH);
+    SetCookie(cookie.to_string())
 }
 
 /// Reads every value under `name`. Values that are no ids count as present and are skipped, so a
 /// sibling domain's junk cannot hide a good session (S5).
-fn read_named(lines: &[&[u8]], name: &str) -> Presented {
-    let mut presented = Presented::default();
+fn read_named(lines: &[&[u8]], name: &str, half: Half) -> Presented {
+    let mut presented = Presented { half, ids: SmallVec::new(), any: false };
     let pairs = lines.iter().take(COOKIE_LINES).flat_map(|line| line.split(|&b| b == b';'));
     let values = pairs.filter_map(|pair| {
         let pair = pair.trim_ascii();

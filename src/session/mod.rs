@@ -11,6 +11,7 @@ pub mod fingerprint;
 mod flight;
 pub mod id;
 mod open;
+mod owner;
 pub mod quota;
 pub mod record;
 pub mod settings;
@@ -27,7 +28,7 @@ use crate::domain::decision::SetCookie;
 use crate::domain::identity::SessionKey;
 use crate::domain::time::Timestamp;
 use crate::session::cache::SessionCache;
-use crate::session::cookie::SessionCookies;
+use crate::session::cookie::{Half, SessionCookies};
 use crate::session::fingerprint::Fingerprinter;
 use crate::session::flight::Flights;
 use crate::session::id::{NoEntropy, SessionId};
@@ -200,23 +201,27 @@ impl Sessions {
         }
     }
 
-    /// Finds the session of a cookie; a record of another kind does not count.
+    /// Finds the session of a cookie; a record that is not for this cookie does not count.
     ///
     /// # Errors
     /// As [`Sessions::find`].
     pub async fn find_cookie(
         &self,
         id: &SessionId,
-        kind: Kind,
+        half: Half,
         now: Timestamp,
     ) -> Result<(SessionKey, Lookup), SessionError> {
         let key = id.key();
         let lookup = self.find(key, now).await?;
-        match &lookup {
-            Lookup::Live(session) if session.kind() != kind => Ok((key, Lookup::Unknown)),
-            Lookup::Live(_) | Lookup::Expired | Lookup::Ended | Lookup::Unknown => {
+        let Lookup::Live(session) = &lookup else { return Ok((key, lookup)) };
+        match (half, session.kind(), session.partner()) {
+            (Half::Main, Kind::Cookie, _) | (Half::PlainHttp, Kind::HttpCookie, _) => {
                 Ok((key, lookup))
             }
+            (Half::PlainHttp, Kind::HttpAlias, Some(main)) => {
+                Ok((main, self.find(main, now).await?))
+            }
+            _ => Ok((key, Lookup::Unknown)),
         }
     }
 
@@ -301,6 +306,7 @@ fn bury(key: SessionKey, now: Timestamp) -> Write {
         expect: Expect::Any,
         value: Some(tombstone(now)),
         expires: now.plus(TOMBSTONE_LIFE),
+        index: None,
     }
 }
 

@@ -7,12 +7,14 @@ use smallvec::SmallVec;
 use crate::domain::identity::{Asserted, SessionKey};
 use crate::domain::time::Timestamp;
 use crate::session::id::SessionId;
+use crate::session::owner::index_of;
 use crate::session::quota::Opener;
-use crate::session::record::{Draft, Kind};
+use crate::session::record::{Draft, Kind, alias};
+use crate::session::settings::SecuredMode;
 use crate::session::{
     Keyed, Lookup, Opened, SessionError, Sessions, bury, ended_keys, lost, new_record,
 };
-use crate::store::{Applied, Expect, Write};
+use crate::store::{Applied, Expect, Index, Write};
 use crate::telemetry::metrics::SessionKind;
 
 impl Sessions {
@@ -65,6 +67,7 @@ impl Sessions {
             expect,
             expires: self.expires(now, now),
             value: Some(Arc::clone(&bytes)),
+            index: Some(index_of(asserted.owner())),
         };
         let record = match self.apply(vec![write], now).await? {
             Applied::Done(revisions) => {
@@ -97,10 +100,10 @@ impl Sessions {
         let mut writes: Vec<Write> = ended_keys(replaced).map(|key| bury(key, now)).collect();
         let buried = writes.len();
         let main = draft(Kind::Cookie, asserted, key_http, now).encode()?;
-        writes.push(self.open(key, Arc::clone(&main), now));
+        let index = Some(index_of(asserted.owner()));
+        writes.push(self.open(key, Arc::clone(&main), index, now));
         if let Some(key_http) = key_http {
-            let half = draft(Kind::HttpCookie, asserted, Some(key), now).encode()?;
-            writes.push(self.open(key_http, half, now));
+            writes.push(self.open_http_half(key_http, key, asserted, now)?);
         }
         let keys: SmallVec<[SessionKey; 4]> =
             writes.iter().map(|write| SessionKey(write.key)).collect();
@@ -120,12 +123,36 @@ impl Sessions {
         }
     }
 
-    fn open(&self, key: SessionKey, bytes: Arc<[u8]>, now: Timestamp) -> Write {
+    /// What lies under the plain-HTTP id: a session of its own, or another way to the same one (S6).
+    fn open_http_half(
+        &self,
+        key_http: SessionKey,
+        main: SessionKey,
+        asserted: &Asserted<'_>,
+        now: Timestamp,
+    ) -> Result<Write, SessionError> {
+        if self.settings.cookie.secured == SecuredMode::DoubleCookieOneSession {
+            // It must not go before its session, whose last use it does not know.
+            let expires = now.plus(self.settings.timeout);
+            return Ok(Write { expires, ..self.open(key_http, alias(main, now), None, now) });
+        }
+        let half = draft(Kind::HttpCookie, asserted, Some(main), now).encode()?;
+        Ok(self.open(key_http, half, Some(index_of(asserted.owner())), now))
+    }
+
+    fn open(
+        &self,
+        key: SessionKey,
+        bytes: Arc<[u8]>,
+        index: Option<Index>,
+        now: Timestamp,
+    ) -> Write {
         Write {
             key: key.0,
             expect: Expect::Absent,
             value: Some(bytes),
             expires: self.expires(now, now),
+            index,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// The LemonLDAP::NG `securedCookie` modes that exist in this version (SEMANTICS S6).
+/// The LemonLDAP::NG `securedCookie` modes (SEMANTICS S6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecuredMode {
     /// 0: one cookie without `Secure`.
@@ -12,6 +12,8 @@ pub enum SecuredMode {
     Secured,
     /// 2: a `Secure` cookie, and `<name>http` with an id and a session of its own for plain HTTP.
     DoubleCookie,
+    /// 3: the same two cookies with two ids for one session.
+    DoubleCookieOneSession,
 }
 
 /// The `SameSite` attribute.

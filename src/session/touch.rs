@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use crate::domain::identity::SessionKey;
 use crate::domain::time::Timestamp;
-use crate::session::record::{Session, Standing};
+use crate::session::record::{Kind, Session, Standing};
 use crate::session::{Sessions, chain};
 
 /// Touches that may wait. A touch that finds no room is not lost: the next request asks again.
@@ -35,7 +35,8 @@ impl Sessions {
     }
 
     fn is_touch_due(&self, session: &Session, now: Timestamp) -> bool {
-        now.since(session.last_use()) >= self.settings.touch_interval
+        session.kind() != Kind::HttpAlias
+            && now.since(session.last_use()) >= self.settings.touch_interval
     }
 
     /// Writes touches until the queue's other end is gone. Run it once, beside the listeners.

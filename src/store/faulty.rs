@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::time::Timestamp;
 use crate::store::memory::MemoryStore;
-use crate::store::{Applied, Key, Record, StoreError, Write};
+use crate::store::{Applied, Index, Key, Record, StoreError, Write};
 
 /// Fails while [`FaultyStore::failing`] is set.
 #[derive(Debug)]
@@ -24,6 +24,12 @@ impl FaultyStore {
     pub(crate) fn get(&self, key: &Key, now: Timestamp) -> Result<Option<Record>, StoreError> {
         self.fault()?;
         Ok(self.memory.get(key, now))
+    }
+
+    /// Finds, or fails.
+    pub(crate) fn members(&self, index: Index, now: Timestamp) -> Result<Vec<Key>, StoreError> {
+        self.fault()?;
+        Ok(self.memory.members(index, now))
     }
 
     /// Writes, or fails.

@@ -19,6 +19,10 @@ use crate::store::memory::MemoryStore;
 /// A record's key: a hash, never a secret.
 pub type Key = [u8; 32];
 
+/// What several records have in common, so that they can be found together: a hash, never a secret.
+/// (64 bits: two groups may share one by chance, so a caller checks what it finds.)
+pub type Index = u64;
+
 /// A stored value. Cloning shares the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -64,6 +68,9 @@ pub struct Write {
     pub value: Option<Arc<[u8]>>,
     /// When the new value ceases to exist.
     pub expires: Timestamp,
+    /// The group that the new value belongs to, whatever the old one belonged to; `None` is no
+    /// group. Ignored for deletions.
+    pub index: Option<Index>,
 }
 
 /// What became of a batch.
@@ -131,6 +138,20 @@ impl Store {
             Self::Embedded(store) => store.get(key, now).await,
             #[cfg(test)]
             Self::Faulty(store) => store.get(&key, now),
+        }
+    }
+
+    /// The keys of the records of this index that are live at `now`, in no order. It sees a batch
+    /// whole or not at all; a caller that goes on to read the records may find them changed.
+    ///
+    /// # Errors
+    /// The engine failed; nothing is known about the index.
+    pub async fn members(&self, index: Index, now: Timestamp) -> Result<Vec<Key>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.members(index, now)),
+            Self::Embedded(store) => store.members(index, now).await,
+            #[cfg(test)]
+            Self::Faulty(store) => store.members(index, now),
         }
     }
 
@@ -229,6 +250,7 @@ mod tests {
             expect: Expect::Any,
             value: Some(vec![0; bytes].into()),
             expires: Timestamp::from_millis(1),
+            index: None,
         };
         assert!(refuse_oversized(&[write(0), write(RECORD_BYTES)]).is_ok());
         assert!(refuse_oversized(&[write(0), write(RECORD_BYTES + 1)]).is_err());

@@ -55,6 +55,12 @@ pub struct AuditLine {
     /// What was asked about: method, host and path, never the query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
+    /// How many sessions ended, where it may be more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u64>,
+    /// What the person was shown to quote: the proxy's request id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     /// The place of the rule in `config.yaml`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
@@ -75,6 +81,8 @@ impl AuditLine {
             client: None,
             session: None,
             request: None,
+            sessions: None,
+            reference: None,
             rule: None,
         }
     }
@@ -225,6 +233,8 @@ fn log_line(line: &AuditLine) {
         client = line.client.map(tracing::field::display),
         session = line.session.as_deref(),
         request = line.request.as_deref(),
+        sessions = line.sessions,
+        reference = line.reference.as_deref(),
         rule = line.rule.as_deref(),
         "{} {}",
         line.event,

@@ -98,6 +98,8 @@ pub struct Metrics {
     pub exports_hits: IntCounter,
     /// Exports rendered.
     pub exports_misses: IntCounter,
+    /// Browsers that were shown why they go round in circles.
+    pub login_loops: IntCounter,
     /// Audit lines about denials that were not written.
     pub audit_dropped: IntCounter,
 }
@@ -261,6 +263,10 @@ impl Metrics {
             ),
             exports_misses: build
                 .counter("vouchsafe_exports_cache_misses_total", "Exports rendered anew."),
+            login_loops: build.counter(
+                "vouchsafe_login_loops_total",
+                "Browsers that came back from the portal again and again without the cookie, and were told why.",
+            ),
             audit_dropped: build.counter(
                 "vouchsafe_audit_dropped_total",
                 "Audit lines about denials that were left out by sampling or a full queue.",

@@ -80,9 +80,9 @@ async fn the_same_session_twice_is_one_session() {
 
 #[tokio::test]
 async fn each_half_of_a_double_cookie_counts_only_under_its_name_and_scheme() {
-    for embedded in [false, true] {
-        let here = Installation::new(&Wish { secured: 2, embedded, ..Wish::default() });
-        let Login::Opened { id, id_http, cookies } = here.try_login("dwho", &[], at(0)).await
+    for (secured, embedded) in [(2, false), (2, true), (3, false), (3, true)] {
+        let here = Installation::new(&Wish { embedded, secured, ..Wish::default() });
+        let Login::Opened { id, id_http, cookies, .. } = here.try_login("dwho", &[], at(0)).await
         else {
             panic!()
         };

@@ -154,8 +154,11 @@ async fn no_parameter_comes_from_a_client() {
 async fn the_portal_refuses_in_the_references_order() {
     let here = Installation::usual();
     let refused = |login: Login| match login {
-        Login::Refused { reason, has_session } => (reason, has_session),
-        other @ (Login::Opened { .. } | Login::AlreadyAuthenticated | Login::Unavailable(_)) => {
+        Login::Refused { reason, has_session, .. } => (reason, has_session),
+        other @ (Login::Opened { .. }
+        | Login::AlreadyAuthenticated(_)
+        | Login::Loop { .. }
+        | Login::Unavailable(_)) => {
             panic!("{other:?}")
         }
     };

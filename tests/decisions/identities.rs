@@ -144,7 +144,7 @@ async fn a_login_always_gets_a_new_id_and_the_old_one_is_dead() {
     let alice = format!("sid={}", id.to_hex());
     assert!(matches!(
         here.try_login("alice", std::slice::from_ref(&alice), at(1)).await,
-        Login::AlreadyAuthenticated
+        Login::AlreadyAuthenticated(_)
     ));
     let Login::Opened { id: bob, .. } =
         here.try_login("bob", std::slice::from_ref(&alice), at(2)).await

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use vouchsafe::app::open_store;
 use vouchsafe::authority::login::{Login, LoginRequest};
+use vouchsafe::authority::logout::{BackchannelLogout, Logout, LogoutRequest};
 use vouchsafe::authority::{Authority, LoginSettings};
 use vouchsafe::config;
 use vouchsafe::domain::decision::{Decision, Reason};
 use vouchsafe::domain::header::{HeaderList, HeaderView as _};
+use vouchsafe::domain::request::PortalRequest;
 use vouchsafe::domain::secret::Secret;
 use vouchsafe::domain::time::Timestamp;
 use vouchsafe::edge::http::nginx;
@@ -173,7 +175,8 @@ impl Installation {
     pub async fn login(&self, user: &str, now: Timestamp) -> String {
         match self.try_login(user, &[], now).await {
             Login::Opened { id, .. } => id.to_hex(),
-            other @ (Login::AlreadyAuthenticated
+            other @ (Login::AlreadyAuthenticated(_)
+            | Login::Loop { .. }
             | Login::Refused { .. }
             | Login::Unavailable(_)) => panic!("{other:?}"),
         }
@@ -181,23 +184,71 @@ impl Installation {
 
     /// The portal's answer to a login of `user` that carries `cookies`.
     pub async fn try_login(&self, user: &str, cookies: &[String], now: Timestamp) -> Login {
-        let headers = [("cn", user), ("control", "opensesame"), ("x-forwarded-for", MASTER)];
-        let list = headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect::<HeaderList<'_>>();
+        let list = from_master(user);
         let cookies: Vec<&[u8]> = cookies.iter().map(String::as_bytes).collect();
         let request = LoginRequest {
-            peer: PROXY.parse::<IpAddr>().unwrap(),
-            forwarded_for: list.unique("x-forwarded-for"),
-            headers: &list,
-            cookies: &cookies,
+            portal: portal(&list, "https", &cookies),
             lm_auth: Some("2_Slave"),
+            return_url: None,
+            is_cross_site: false,
+            redirects: false,
+            loop_mark: None,
         };
         self.authority.login(&request, now).await
+    }
+
+    /// The portal's answer to a logout over `scheme` with `cookies`.
+    pub async fn logout(
+        &self,
+        scheme: &str,
+        cookies: &[String],
+        everywhere: bool,
+        now: Timestamp,
+    ) -> Logout {
+        let list = HeaderList::default();
+        let cookies: Vec<&[u8]> = cookies.iter().map(String::as_bytes).collect();
+        let portal = portal(&list, scheme, &cookies);
+        let request = LogoutRequest { portal, everywhere, return_url: None };
+        self.authority.logout(&request, now).await
+    }
+
+    /// The portal's answer to a logout of `user` by the master, with `headers` instead of its own.
+    pub async fn backchannel_logout(
+        &self,
+        headers: &[(&str, &str)],
+        now: Timestamp,
+    ) -> BackchannelLogout {
+        let list = headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect::<HeaderList<'_>>();
+        self.authority.backchannel_logout(&portal(&list, "https", &[]), now).await
     }
 
     /// How many records the store holds.
     pub async fn records(&self) -> i64 {
         self.sessions.gauge().await;
         self.metrics.sessions.get()
+    }
+}
+
+/// What the master sends for `user`.
+fn from_master(user: &str) -> HeaderList<'_> {
+    [("cn", user), ("control", "opensesame"), ("x-forwarded-for", MASTER)]
+        .into_iter()
+        .map(|(name, value)| (name, value.as_bytes()))
+        .collect()
+}
+
+fn portal<'a>(
+    list: &'a HeaderList<'_>,
+    scheme: &'a str,
+    cookies: &'a [&'a [u8]],
+) -> PortalRequest<'a> {
+    PortalRequest {
+        peer: PROXY.parse::<IpAddr>().unwrap(),
+        forwarded_for: list.unique("x-forwarded-for"),
+        scheme: Ok(Some(scheme.as_bytes())),
+        headers: list,
+        cookies,
+        reference: "test",
     }
 }
 

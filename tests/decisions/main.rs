@@ -8,5 +8,6 @@ mod floods;
 mod identities;
 mod installation;
 mod lifetimes;
+mod logout;
 mod properties;
 mod rules;

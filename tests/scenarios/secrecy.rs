@@ -24,6 +24,7 @@ fn neither_ids_nor_the_control_content_are_written_anywhere() {
     let world = World::around(daemon);
     let front = world.fronts[0].1.address;
     let login = Request::new("POST", PORTAL, "/")
+        .header("Accept", "application/json")
         .headers(&[
             ("CN", "dwho"),
             ("control", SECRET),

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::{
-    Applied, EmbeddedStore, Expect, NOW, StoreError, Timestamp, at, delete, key, put, record,
+    Applied, EmbeddedStore, Expect, Index, NOW, StoreError, Timestamp, Write, at, delete, key,
+    member, numbers, put, record,
 };
 
 /// Names the file to a child process of this test binary.
@@ -39,11 +40,12 @@ fn refused_as_corrupt(path: &Path) {
     assert!(message.contains("move it aside"), "{message}");
 }
 
-/// A closed store with a few hundred records.
+/// A closed store with a few hundred records, all of one group.
 async fn fill(path: &Path) {
     let store = EmbeddedStore::open(path).unwrap();
     let value = "v".repeat(300);
-    let batch = (0..500).map(|number| put(number, Expect::Any, &value, at(1000))).collect();
+    let write = |number| member(7, put(number, Expect::Any, &value, at(1000)));
+    let batch = (0..500).map(write).collect();
     store.apply(batch, NOW).await.unwrap();
 }
 
@@ -68,6 +70,24 @@ async fn a_reopened_store_has_everything() {
     assert_eq!(store.get(key(3), NOW).await.unwrap(), Some(record("d", at(9), 1)));
     assert_eq!(store.len().await.unwrap(), 2);
     assert_eq!(store.sweep(at(9)).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_reopened_store_has_every_member_where_it_was() {
+    let (_folder, path) = scratch();
+    let store = EmbeddedStore::open(&path).unwrap();
+    let write = |index, number| member(index, put(number, Expect::Any, "x", at(10)));
+    store.apply((1..=5).map(|number| write(7, number)).collect(), NOW).await.unwrap();
+    let none = put(3, Expect::Any, "x", at(10));
+    store.apply(vec![write(8, 1), delete(2, Expect::Any), none, write(7, 4)], NOW).await.unwrap();
+    drop(store);
+    let store = EmbeddedStore::open(&path).unwrap();
+    assert_eq!(numbers(&store.members(7, NOW).await.unwrap()), [4, 5]);
+    assert_eq!(numbers(&store.members(8, NOW).await.unwrap()), [1]);
+    store.sweep(at(10)).await.unwrap();
+    drop(store);
+    let store = EmbeddedStore::open(&path).unwrap();
+    assert_eq!(numbers(&store.members(7, NOW).await.unwrap()), [0; 0]);
 }
 
 #[tokio::test]
@@ -179,6 +199,7 @@ async fn altered_pages_are_refused_or_hold_no_record() {
                     let found = store.get(key(number), NOW).await.unwrap();
                     assert_eq!(found.as_ref(), Some(&expected), "page {page}");
                 }
+                assert_eq!(store.members(7, NOW).await.unwrap().len(), 500, "page {page}");
             }
         }
     }
@@ -201,6 +222,11 @@ fn a_child_that_writes_until_it_is_killed() {
     });
 }
 
+/// What the child's write of this turn belongs to.
+fn index_of(turn: u64) -> Option<Index> {
+    (!turn.is_multiple_of(5)).then_some(turn % 5)
+}
+
 async fn write_forever(store: Arc<EmbeddedStore>, writer: u64) {
     let begin = store.newest_time().as_millis().saturating_sub(NOW.as_millis());
     for turn in begin + 1.. {
@@ -210,7 +236,8 @@ async fn write_forever(store: Arc<EmbeddedStore>, writer: u64) {
         let write = if ends {
             delete(number, Expect::Any)
         } else {
-            put(number, Expect::Any, &value, at(1_000_000_000))
+            let index = index_of(turn);
+            Write { index, ..put(number, Expect::Any, &value, at(1_000_000_000)) }
         };
         let applied = store.apply(vec![write], at(turn)).await.unwrap();
         assert!(matches!(applied, Applied::Done(_)));
@@ -250,6 +277,25 @@ fn kill_a_writer(path: &Path, answers: usize) -> HashMap<u64, (u64, bool)> {
     last
 }
 
+/// The turn in which the child wrote what is there.
+async fn turn_of(store: &EmbeddedStore, number: u64) -> Option<u64> {
+    let found = store.get(key(number), NOW).await.unwrap()?;
+    Some(std::str::from_utf8(&found.bytes).unwrap().parse().unwrap())
+}
+
+async fn members_agree_with_records(store: &EmbeddedStore) {
+    let mut expected = HashMap::<_, Vec<_>>::new();
+    for number in 0..50 * WRITERS {
+        if let Some(turn) = turn_of(store, number).await {
+            expected.entry(index_of(turn)).or_default().push(number);
+        }
+    }
+    for index in 0..5 {
+        let members = numbers(&store.members(index, NOW).await.unwrap());
+        assert_eq!(members, expected.remove(&Some(index)).unwrap_or_default(), "{index}");
+    }
+}
+
 #[tokio::test]
 async fn a_writer_killed_with_sigkill_loses_nothing_that_was_answered() {
     let (_folder, path) = scratch();
@@ -257,9 +303,7 @@ async fn a_writer_killed_with_sigkill_loses_nothing_that_was_answered() {
         let answered = kill_a_writer(&path, 400);
         let store = EmbeddedStore::open(&path).unwrap();
         for (number, (turn, there)) in answered {
-            let found = store.get(key(number), NOW).await.unwrap();
-            let found_turn = found
-                .map(|found| std::str::from_utf8(&found.bytes).unwrap().parse::<u64>().unwrap());
+            let found_turn = turn_of(&store, number).await;
             // A later turn may have been written without its answer coming through.
             let good = match found_turn {
                 Some(found) => found > turn || (found == turn && there),
@@ -268,5 +312,6 @@ async fn a_writer_killed_with_sigkill_loses_nothing_that_was_answered() {
             assert!(good, "round {round}: {number} at {turn} {there}, found {found_turn:?}");
         }
         assert!(store.newest_time() > NOW);
+        members_agree_with_records(&store).await;
     }
 }

@@ -3,6 +3,7 @@
 //! Time moves by argument; nothing sleeps.
 
 mod embedded;
+mod members;
 mod memory;
 mod model;
 
@@ -13,7 +14,7 @@ use vouchsafe::domain::limits::RECORD_BYTES;
 use vouchsafe::domain::time::Timestamp;
 use vouchsafe::store::embedded::EmbeddedStore;
 use vouchsafe::store::memory::MemoryStore;
-use vouchsafe::store::{Applied, Expect, Key, Record, Store, StoreError, Write};
+use vouchsafe::store::{Applied, Expect, Index, Key, Record, Store, StoreError, Write};
 
 /// When the tests begin.
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -32,11 +33,25 @@ fn key(number: u64) -> Key {
 }
 
 fn put(number: u64, expect: Expect, value: &str, expires: Timestamp) -> Write {
-    Write { key: key(number), expect, value: Some(value.as_bytes().into()), expires }
+    let value = Some(value.as_bytes().into());
+    Write { key: key(number), expect, value, expires, index: None }
 }
 
 fn delete(number: u64, expect: Expect) -> Write {
-    Write { key: key(number), expect, value: None, expires: NOW }
+    Write { key: key(number), expect, value: None, expires: NOW, index: None }
+}
+
+/// The same write of a record that belongs to this index.
+fn member(index: Index, write: Write) -> Write {
+    Write { index: Some(index), ..write }
+}
+
+/// The numbers of these keys, in order.
+fn numbers(keys: &[Key]) -> Vec<u64> {
+    let number = |key: &Key| u64::from_be_bytes(key[24..].try_into().unwrap());
+    let mut numbers: Vec<_> = keys.iter().map(number).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
 fn record(value: &str, expires: Timestamp, revision: u64) -> Record {
@@ -62,6 +77,11 @@ fn engines() -> Vec<Engine> {
 impl Engine {
     async fn get(&self, number: u64, now: Timestamp) -> Option<Record> {
         self.store.get(key(number), now).await.unwrap()
+    }
+
+    /// The numbers of the members of an index, in order.
+    async fn members(&self, index: Index, now: Timestamp) -> Vec<u64> {
+        numbers(&self.store.members(index, now).await.unwrap())
     }
 
     #[track_caller]

@@ -1,10 +1,16 @@
 //! What the memory store promises alone: it stays within its bound, and forgets the right ones.
 
-use super::{Expect, MemoryStore, NOW, Write, at, key};
+use std::collections::HashMap;
 
+use proptest::prelude::*;
+
+use super::{Expect, Index, MemoryStore, NOW, Timestamp, Write, at, key, numbers};
+
+/// A record with an index, as that is what room is kept for.
 fn write(number: u64, bytes: usize) -> Vec<Write> {
     let value = Some(vec![7; bytes].into());
-    vec![Write { key: key(number), expect: Expect::Any, value, expires: at(3_600_000) }]
+    let expires = at(3_600_000);
+    vec![Write { key: key(number), expect: Expect::Any, value, expires, index: Some(7) }]
 }
 
 #[test]
@@ -83,4 +89,106 @@ fn the_least_recently_read_record_is_evicted_first() {
         assert_eq!(kept, number % 2 == 0, "{number} of {count}");
     }
     assert_eq!(store.evictions(), count / 2);
+}
+
+/// What each number was last written with: the only record that a store may still have of it.
+type Written = HashMap<u64, Option<Index>>;
+
+/// Asserts that the members are those of the numbers that `get` finds, no more and no less.
+fn members_are_what_is_found(store: &MemoryStore, written: &Written, now: Timestamp) {
+    // There is never so much room: moka is made to do what it has put off, or `get` might make it
+    // evict what was a member a moment ago.
+    assert!(!store.has_room(u64::MAX));
+    for index in 0..3 {
+        let members = numbers(&store.members(index, now));
+        let of_it = written.iter().filter(|(_, of)| **of == Some(index)).map(|(&number, _)| number);
+        let mut found: Vec<_> =
+            of_it.filter(|&number| store.get(&key(number), now).is_some()).collect();
+        found.sort_unstable();
+        assert_eq!(members, found, "{index}");
+        assert_eq!(numbers(&store.members(index, now)), members, "{index}: asking changes nothing");
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Put { number: u64, bytes: usize, life: u64, index: Option<Index> },
+    Delete(u64),
+    Get(u64),
+    Wait(u64),
+    Sweep,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let index = prop::option::weighted(0.8, 0..3_u64);
+    let put = (0..24_u64, 0..3000_usize, 0..100_u64, index);
+    prop_oneof![
+        8 => put.prop_map(|(number, bytes, life, index)| Step::Put { number, bytes, life, index }),
+        1 => (0..24_u64).prop_map(Step::Delete),
+        2 => (0..24_u64).prop_map(Step::Get),
+        1 => (0..20_u64).prop_map(Step::Wait),
+        1 => Just(Step::Sweep),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn members_are_what_is_found_whatever_was_evicted(
+        max_bytes in 0..30_000_u64, steps in prop::collection::vec(step(), 1..80),
+    ) {
+        let store = MemoryStore::new(max_bytes);
+        let (mut written, mut now) = (Written::new(), NOW);
+        for step in steps {
+            match step {
+                Step::Put { number, bytes, life, index } => {
+                    let expires = now.plus(std::time::Duration::from_millis(life));
+                    let write = write(number, bytes).remove(0);
+                    store.apply(vec![Write { expires, index, ..write }], now).unwrap();
+                    written.insert(number, index);
+                }
+                Step::Delete(number) => {
+                    let write = write(number, 0).remove(0);
+                    store.apply(vec![Write { value: None, ..write }], now).unwrap();
+                    written.remove(&number);
+                }
+                Step::Get(number) => drop(store.get(&key(number), now)),
+                Step::Wait(millis) => now = now.plus(std::time::Duration::from_millis(millis)),
+                Step::Sweep => drop(store.sweep(now)),
+            }
+            members_are_what_is_found(&store, &written, now);
+        }
+    }
+}
+
+#[test]
+fn a_record_that_is_evicted_and_rewritten_in_parallel_is_always_a_member() {
+    // Room for a dozen of 256 records, so that nearly every write evicts what another one wrote.
+    let store = MemoryStore::new(16_384);
+    let written = std::thread::scope(|scope| {
+        let threads = (0..4).map(|thread| {
+            let store = &store;
+            scope.spawn(move || {
+                let mut written = Written::new();
+                for turn in 0..1500_u64 {
+                    // Each thread has keys of its own, and so knows what they were written with.
+                    let number = thread * 64 + turn * 5 % 64;
+                    let index = turn % 3;
+                    let write = write(number, 700).remove(0);
+                    store.apply(vec![Write { index: Some(index), ..write }], NOW).unwrap();
+                    written.insert(number, Some(index));
+                    let members = store.members(index, NOW);
+                    // Found now, so it was there then.
+                    if store.get(&key(number), NOW).is_some() {
+                        assert!(members.contains(&key(number)), "{number} at {turn}");
+                    }
+                }
+                written
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Written>()
+    });
+    assert!(store.evictions() > 5000, "{}", store.evictions());
+    assert_eq!(store.sweep(NOW), 0);
+    members_are_what_is_found(&store, &written, NOW);
 }

@@ -4,11 +4,17 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
-use super::{Applied, Expect, Record, Timestamp, Write, at, engines, key};
+use super::{Applied, Expect, Index, Record, Timestamp, Write, at, engines, key};
+
+/// The indexes that are used.
+const INDEXES: std::ops::Range<Index> = 0..3;
+
+/// A write: number, condition, what the value consists of, how long it lives, its index.
+type Draft = (u64, Expect, Option<u8>, u64, Option<Index>);
 
 #[derive(Debug, Clone)]
 enum Operation {
-    Apply(Vec<(u64, Expect, Option<u8>, u64)>),
+    Apply(Vec<Draft>),
     Get(u64),
     Sweep,
     Wait(u64),
@@ -20,7 +26,9 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => Just(Expect::Absent),
         3 => (0..4_u64).prop_map(Expect::Revision),
     ];
-    let write = (0..4_u64, expect, prop::option::weighted(0.8, any::<u8>()), 0..20_u64);
+    let value = prop::option::weighted(0.8, any::<u8>());
+    let index = prop::option::weighted(0.8, INDEXES);
+    let write = (0..4_u64, expect, value, 0..20_u64, index);
     prop_oneof![
         6 => prop::collection::vec(write, 1..4).prop_map(Operation::Apply),
         3 => (0..4_u64).prop_map(Operation::Get),
@@ -31,11 +39,19 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 /// What a store is, said as shortly as possible.
 #[derive(Default)]
-struct Model(HashMap<u64, Record>);
+struct Model(HashMap<u64, (Record, Option<Index>)>);
 
 impl Model {
     fn get(&self, number: u64, now: Timestamp) -> Option<Record> {
-        self.0.get(&number).filter(|record| record.expires > now).cloned()
+        self.0.get(&number).map(|(record, _)| record).filter(|record| record.expires > now).cloned()
+    }
+
+    fn members(&self, index: Index, now: Timestamp) -> Vec<u64> {
+        let live =
+            self.0.iter().filter(|(_, (record, of))| *of == Some(index) && record.expires > now);
+        let mut numbers: Vec<_> = live.map(|(&number, _)| number).collect();
+        numbers.sort_unstable();
+        numbers
     }
 
     fn apply(&mut self, batch: &[(u64, Write)], now: Timestamp) -> Applied {
@@ -56,7 +72,8 @@ impl Model {
         for (number, write) in batch {
             let revision = self.get(*number, now).map_or(1, |record| record.revision + 1);
             if let Some(bytes) = write.value.clone() {
-                self.0.insert(*number, Record { bytes, expires: write.expires, revision });
+                let record = Record { bytes, expires: write.expires, revision };
+                self.0.insert(*number, (record, write.index));
                 revisions.push(revision);
             } else {
                 self.0.remove(number);
@@ -68,7 +85,7 @@ impl Model {
 
     fn sweep(&mut self, now: Timestamp) -> u64 {
         let before = self.0.len();
-        self.0.retain(|_, record| record.expires > now);
+        self.0.retain(|_, (record, _)| record.expires > now);
         (before - self.0.len()) as u64
     }
 }
@@ -87,12 +104,10 @@ async fn compare(operations: Vec<Operation>) {
                     assert_eq!(engine.store.sweep(now).await.unwrap(), model.sweep(now));
                 }
                 Operation::Apply(writes) => {
-                    let write = |&(number, expect, value, life): &(_, _, Option<u8>, _)| {
+                    let write = |&(number, expect, value, life, index): &Draft| {
                         let value = value.map(|byte| vec![byte; usize::from(byte)].into());
-                        (
-                            number,
-                            Write { key: key(number), expect, value, expires: at(millis + life) },
-                        )
+                        let expires = at(millis + life);
+                        (number, Write { key: key(number), expect, value, expires, index })
                     };
                     let batch: Vec<_> = writes.iter().map(write).collect();
                     let writes = batch.iter().map(|(_, write)| write.clone()).collect();
@@ -100,6 +115,10 @@ async fn compare(operations: Vec<Operation>) {
                 }
             }
             assert_eq!(engine.store.len().await.unwrap(), model.0.len() as u64);
+            for index in INDEXES {
+                let now = at(millis);
+                assert_eq!(engine.members(index, now).await, model.members(index, now));
+            }
         }
     }
 }

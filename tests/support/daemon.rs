@@ -25,12 +25,18 @@ impl Daemon {
 
     /// Starts one with the shipped `config.yaml` as `change` returns it.
     pub fn start_with(change: impl FnOnce(String) -> String) -> Self {
+        Self::start_configured(|public, admin| {
+            let shipped = std::fs::read_to_string(programs::shipped("config.yaml")).unwrap();
+            let config = replace(&shipped, "public: 127.0.0.1:9080", &format!("public: {public}"));
+            change(replace(&config, "admin: 127.0.0.1:9082", &format!("admin: {admin}")))
+        })
+    }
+
+    /// Starts one with the configuration that `write` makes for the public and the admin address.
+    pub fn start_configured(write: impl FnOnce(SocketAddr, SocketAddr) -> String) -> Self {
         let (public, admin) = (free_address(), free_address());
-        let shipped = std::fs::read_to_string(programs::shipped("config.yaml")).unwrap();
-        let config = replace(&shipped, "public: 127.0.0.1:9080", &format!("public: {public}"));
-        let config = replace(&config, "admin: 127.0.0.1:9082", &format!("admin: {admin}"));
         let folder = temporary_folder();
-        std::fs::write(folder.path().join("config.yaml"), change(config)).unwrap();
+        std::fs::write(folder.path().join("config.yaml"), write(public, admin)).unwrap();
         let child = Mutex::new(launch(&folder));
         let daemon = Self { public, admin, folder, child };
         daemon.wait_until_ready();
@@ -82,11 +88,16 @@ impl Daemon {
 
     /// A check as nginx would send it, for `GET http://app.example.com{uri}` from a master's address.
     pub fn check(uri: &str) -> Request {
-        Request::new("GET", "app.example.com", "/auth/nginx").headers(&[
-            ("X-Original-Method", "GET"),
+        Self::check_of("GET", "http", "app.example.com", uri)
+    }
+
+    /// The same for any method, scheme and host.
+    pub fn check_of(method: &str, scheme: &str, host: &str, uri: &str) -> Request {
+        Request::new("GET", host, "/auth/nginx").headers(&[
+            ("X-Original-Method", method),
             ("X-Original-URI", uri),
-            ("X-Forwarded-Host", "app.example.com"),
-            ("X-Forwarded-Proto", "http"),
+            ("X-Forwarded-Host", host),
+            ("X-Forwarded-Proto", scheme),
             ("X-Forwarded-For", "127.0.0.1"),
         ])
     }

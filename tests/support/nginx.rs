@@ -20,8 +20,8 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts `program` in front of the daemon and the application, with the snippets as `change`
-    /// returns them, given each one's name and text.
+    /// Starts `program` in front of the daemon and the application, with the shipped files as `change`
+    /// returns them, given each one's name and text; addresses are replaced afterwards.
     pub fn start(
         program: &Path,
         daemon: SocketAddr,
@@ -33,6 +33,7 @@ impl Nginx {
         // Started as root, nginx gives its workers to nobody, who must reach the temporary bodies.
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         let example = std::fs::read_to_string(programs::shipped("nginx/example.conf")).unwrap();
+        let example = change("example.conf", example);
         let config = replace(&example, "127.0.0.1:9080;", &format!("{daemon};"));
         let config = replace(&config, "127.0.0.1:8081;", &format!("{application};"));
         let config = replace(&config, "listen 127.0.0.1:8080", &format!("listen {address}"));

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::compile::{Compiler, headers, rules, slave};
+use url::Url;
+
+use crate::config::compile::portal::Origin;
+use crate::config::compile::{Compiler, headers, rules, slave, urls};
 use crate::config::defaults;
 use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawApplication, RawConfig, RawSlave};
@@ -17,7 +20,11 @@ use crate::policy::export::{Export, Exports, Variable};
 type Lines = HashMap<String, u32>;
 
 /// Checks all applications; those that are wrong are left out and reported.
-pub fn applications(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Applications {
+pub fn applications(
+    raw: &RawConfig,
+    portal: Option<&Origin>,
+    compiler: &mut Compiler<'_>,
+) -> Applications {
     let list = KeyPath::of("applications");
     if raw.applications.is_empty() && !compiler.document.wrote(&list.index(0)) {
         compiler.warn(&list, "there is no application, so every request is denied; add one");
@@ -33,7 +40,8 @@ pub fn applications(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Application
         let mine = canonical_hosts(application, &path, &mut hosts, compiler);
         let exports = exports(application, &raw.slave, &path.key("exports"), compiler);
         let rules = rules::rules(&application.rules, &path.key("rules"), compiler);
-        let id = applications.add(name.unwrap_or_default(), rules, exports);
+        let url = url(application, &path, &mine, portal, compiler);
+        let id = applications.add(name.unwrap_or_default(), rules, exports, url);
         for (host, at) in mine {
             let added = applications.add_host(id, &host);
             compiler.checked(&at, added);
@@ -98,18 +106,52 @@ fn canonical_hosts(
     mine
 }
 
-/// Why a text is not an application's host.
+/// Where people begin: as written, or the first exact host as the portal's own browsers reach it.
+fn url(
+    raw: &RawApplication,
+    parent: &KeyPath,
+    hosts: &[(String, KeyPath)],
+    portal: Option<&Origin>,
+    compiler: &mut Compiler<'_>,
+) -> Option<Url> {
+    let Some(written) = raw.url.as_deref() else {
+        let (host, _) = hosts.iter().find(|(host, _)| !host.starts_with("*."))?;
+        let mut url = portal?.url.clone();
+        url.set_path("/");
+        return url.set_host(Some(host)).is_ok().then_some(url);
+    };
+    let path = parent.key("url");
+    let place = compiler.checked(&path, urls::absolute(written))?;
+    let is_ours = |host: &str| match host.strip_prefix('*') {
+        Some(suffix) => place.host.ends_with(suffix),
+        None => *host == *place.host,
+    };
+    if !hosts.iter().any(|(host, _)| is_ours(host)) {
+        let text = format!("'{}' is not among the application's hosts; add it there", place.host);
+        compiler.error(&path, &text);
+    }
+    Some(place.url)
+}
+
+/// Why a text is not a host of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum HostError {
+pub enum HostError {
+    /// A wildcard for everything.
     #[error("'*' alone would take every host; write e.g. *.example.com")]
     Everything,
+    /// A host with a port.
     #[error("'{0}' has a port, and rules do not know ports; write the name alone")]
     Port(String),
+    /// No host at all.
     #[error("'{0}' is not a host; write e.g. app.example.com or *.apps.example.com")]
     Malformed(String),
 }
 
-fn canonical_host(written: &str) -> Result<String, HostError> {
+/// A canonical host, or `*.` and one.
+///
+/// # Errors
+/// Report it; the message holds the remedy.
+pub fn canonical_host(written: &str) -> Result<String, HostError> {
     if matches!(written, "*" | "*.") {
         return Err(HostError::Everything);
     }

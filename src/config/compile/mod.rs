@@ -5,12 +5,14 @@
 
 mod applications;
 mod headers;
+mod logo;
 mod masters;
 mod patterns;
 mod portal;
 mod rules;
 mod sessions;
 mod slave;
+mod urls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,7 +23,7 @@ use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawAudit, RawConfig, RawFormat, RawLevel, RawListen, RawLog};
 use crate::config::raw_value::OneOrMany;
 use crate::config::secret_ref::Sources;
-use crate::config::{ListenSettings, Settings};
+use crate::config::{ListenSettings, PortalSettings, Settings};
 use crate::domain::location::Location;
 use crate::domain::network::Networks;
 use crate::policy::Policy;
@@ -116,22 +118,24 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
     let portal = portal::portal(&raw.portal, compiler);
     let slave = slave::backend(&raw.slave, compiler);
     let masters = masters::masters(&raw.slave, proxies.as_ref(), compiler);
-    let portal_host = portal.as_ref().map(|portal| &portal.origin);
-    let cookie = sessions::cookie(&raw.sessions.cookie, &raw.portal, portal_host, compiler);
+    let portal_origin = portal.as_ref().map(|portal| &portal.origin);
+    let cookie = sessions::cookie(&raw.sessions.cookie, &raw.portal, portal_origin, compiler);
     let sessions = sessions::sessions(&raw.sessions, cookie, compiler);
     let sessions_key = sessions::key(&raw.sessions.key, compiler);
     let store = sessions::store(&raw.sessions.store, compiler);
-    let applications = applications::applications(raw, compiler);
+    let applications = applications::applications(raw, portal_origin, compiler);
+    let logo = logo::logo(raw.slave.display_logo.as_ref(), compiler);
     let audit = audit(raw.audit.as_ref(), compiler);
-    let slave = slave?;
+    let (slave, portal) = (slave?, portal?);
     let slave_headers = slave.trust_headers();
     Some(Settings {
         listen: listen?,
-        portal: portal?.settings,
+        portal: PortalSettings { logo, ..portal.settings },
         policy: Policy {
             trust: Trust::new(proxies?, masters?, slave_headers),
             slave: slave.backend,
             applications,
+            return_urls: portal.return_urls,
         },
         sessions: sessions?,
         sessions_key: sessions_key?,

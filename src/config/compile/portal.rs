@@ -1,27 +1,37 @@
-//! `portal`: its URL and the values of `lmAuth`.
+//! `portal`: its URL, the values of `lmAuth`, and the domains that it may send people back to.
 
 use url::Url;
 
 use crate::config::PortalSettings;
-use crate::config::compile::Compiler;
+use crate::config::compile::urls::{self, UrlError};
+use crate::config::compile::{Compiler, applications};
 use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawBackend, RawPortal};
-use crate::domain::host;
+use crate::policy::return_url::{ReturnUrls, TrustedDomain};
 
-/// Where the portal is, for the cookies' checks.
+/// Where the portal is, for the checks of cookies and applications.
 pub struct Origin {
+    /// Its URL.
+    pub url: Url,
     /// Its canonical host.
     pub host: Box<str>,
-    /// Whether browsers reach it over TLS.
-    pub is_https: bool,
 }
 
-/// The portal's settings and its origin.
+impl Origin {
+    /// Whether browsers reach it over TLS.
+    pub fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+}
+
+/// The portal's settings, its origin and its return URLs.
 pub struct Portal {
     /// The settings.
     pub settings: PortalSettings,
     /// The origin.
     pub origin: Origin,
+    /// Where people may be sent back to.
+    pub return_urls: ReturnUrls,
 }
 
 /// Checks `portal`, but for the cookies' domain.
@@ -38,43 +48,46 @@ pub fn portal(raw: &RawPortal, compiler: &mut Compiler<'_>) -> Option<Portal> {
         };
         choice.0.iter().map(slave).collect()
     });
+    let trusted = trusted_domains(raw, &parent.key("trusted_domains"), compiler);
     let written = compiler.required(&parent, "url", raw.url.as_deref())?;
     let path = parent.key("url");
-    let (url, origin) = compiler.checked(&path, parse_url(written))?;
-    Some(Portal { settings: PortalSettings { url, choice }, origin })
+    let origin = compiler.checked(&path, parse_url(written))?;
+    Some(Portal {
+        settings: PortalSettings { url: origin.url.as_str().into(), choice, logo: None },
+        return_urls: ReturnUrls { portal_host: origin.host.clone(), trusted },
+        origin,
+    })
 }
 
-/// Why a text cannot be the portal's URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum UrlError {
-    #[error("not an absolute http or https URL; write e.g. https://auth.example.com/")]
-    NotAbsolute,
-    #[error("the URL holds a user or a password; remove them")]
-    Userinfo,
-    #[error("the URL holds a query or a fragment; it must end with its path")]
-    Tail,
-}
-
-fn parse_url(written: &str) -> Result<(Box<str>, Origin), UrlError> {
-    // The parser would quietly drop or turn round what does not belong into a URL.
-    let clean = !written.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\');
-    let mut url = Url::parse(written).ok().filter(|_| clean).ok_or(UrlError::NotAbsolute)?;
-    let is_https = url.scheme() == "https";
-    let prefix = if is_https { "https://" } else { "http://" };
-    let absolute = written.get(..prefix.len()).is_some_and(|p| p.eq_ignore_ascii_case(prefix));
-    let host = url.host_str().and_then(|host| host::canonical(host.as_bytes()).ok());
-    let (true, Some(host)) = (absolute, host) else { return Err(UrlError::NotAbsolute) };
-    let host = host.as_ref().into();
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(UrlError::Userinfo);
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(UrlError::Tail);
-    }
+/// A portal's URL ends with a slash, so that paths can be appended.
+fn parse_url(written: &str) -> Result<Origin, UrlError> {
+    let urls::Place { mut url, host } = urls::absolute(written)?;
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
     }
-    Ok((url.as_str().into(), Origin { host, is_https }))
+    Ok(Origin { url, host })
+}
+
+fn trusted_domains(
+    raw: &RawPortal,
+    parent: &KeyPath,
+    compiler: &mut Compiler<'_>,
+) -> Vec<TrustedDomain> {
+    let written = raw.trusted_domains.items.iter().enumerate();
+    let mut trusted = Vec::new();
+    for (index, written) in written {
+        let is_list = raw.trusted_domains.is_list;
+        let path = if is_list { parent.index(index) } else { parent.clone() };
+        // A leading dot is how LemonLDAP::NG writes a wildcard.
+        let wildcard = written.strip_prefix('.').map(|name| format!("*.{name}"));
+        let host = applications::canonical_host(wildcard.as_deref().unwrap_or(written));
+        let Some(host) = compiler.checked(&path, host) else { continue };
+        trusted.push(match host.strip_prefix("*.") {
+            Some(name) => TrustedDomain::Below(name.into()),
+            None => TrustedDomain::Exact(host.into()),
+        });
+    }
+    trusted
 }
 
 #[cfg(test)]
@@ -88,26 +101,7 @@ mod tests {
             ("HTTP://Auth.Example.com:80/sso", "http://auth.example.com/sso/"),
             ("https://[::1]:8443/", "https://[::1]:8443/"),
         ] {
-            assert_eq!(&*parse_url(written).map_err(|e| e.to_string()).unwrap().0, expected);
-        }
-    }
-
-    #[test]
-    fn what_is_not_the_place_of_a_portal_is_refused() {
-        for (written, expected) in [
-            ("auth.example.com", UrlError::NotAbsolute),
-            ("//auth.example.com/", UrlError::NotAbsolute),
-            ("/", UrlError::NotAbsolute),
-            ("ftp://auth.example.com/", UrlError::NotAbsolute),
-            ("https:auth.example.com", UrlError::NotAbsolute),
-            ("https:\\\\auth.example.com", UrlError::NotAbsolute),
-            ("https://auth.example.com /", UrlError::NotAbsolute),
-            ("https://u@auth.example.com/", UrlError::Userinfo),
-            ("https://u:p@auth.example.com/", UrlError::Userinfo),
-            ("https://auth.example.com/?a", UrlError::Tail),
-            ("https://auth.example.com/#a", UrlError::Tail),
-        ] {
-            assert_eq!(parse_url(written).map(|(url, _)| url).unwrap_err(), expected, "{written}");
+            assert_eq!(parse_url(written).unwrap().url.as_str(), expected);
         }
     }
 }

@@ -34,8 +34,9 @@ pub fn cookie(
         0 => Some(SecuredMode::Unsecured),
         1 => Some(SecuredMode::Secured),
         2 => Some(SecuredMode::DoubleCookie),
+        3 => Some(SecuredMode::DoubleCookieOneSession),
         other => {
-            let text = format!("there is no mode {other}; use 0, 1 or 2");
+            let text = format!("there is no mode {other}; use 0, 1, 2 or 3");
             compiler.error(&secured_at, &text);
             None
         }
@@ -49,9 +50,9 @@ pub fn cookie(
         let text = "browsers drop `SameSite=None` cookies without `Secure`; use lax or secured: 1";
         compiler.error(&parent.key("same_site"), text);
     }
-    if let (Some(SecuredMode::Secured | SecuredMode::DoubleCookie), Some(origin)) =
-        (secured, origin)
-        && !origin.is_https
+    if let (Some(mode), Some(origin)) = (secured, origin)
+        && mode != SecuredMode::Unsecured
+        && !origin.is_https()
     {
         let text = "the portal is plain http, where browsers drop `Secure` cookies; use an https \
                     portal or secured: 0";

@@ -15,9 +15,10 @@ use base64::engine::general_purpose::STANDARD;
 use crate::domain::decision::{Decision, Grant, Reason};
 use crate::domain::header::{HeaderList, HeaderView as _};
 use crate::domain::host;
-use crate::domain::limits::ANSWER_HEAD_BYTES;
+use crate::domain::limits::{ANSWER_HEAD_BYTES, RETURN_URL_BYTES};
 use crate::domain::request::{AuthRequest, Dialect, Purpose};
 use crate::domain::target::Target;
+use crate::edge::http::portal::LOOP_MARK;
 use crate::edge::http::{Edge, headers};
 
 const REASON: HeaderName = HeaderName::from_static("x-vouchsafe-reason");
@@ -102,8 +103,8 @@ fn challenge(edge: &Edge, request: &AuthRequest<'_>) -> HttpResponse {
     let method = request.method.ok().flatten().and_then(|method| std::str::from_utf8(method).ok());
     let (name, value) = match Purpose::of(method.unwrap_or_default(), request.headers) {
         Purpose::Navigation => {
-            let back = return_url(request).map(|url| escape_base64(&STANDARD.encode(url)));
-            let query = back.map_or_else(String::new, |url| format!("?url={url}"));
+            let query =
+                return_url(request).map_or_else(String::new, |url| query(edge, request, &url));
             (header::LOCATION, format!("{}{query}", edge.portal_url))
         }
         Purpose::Call => (header::WWW_AUTHENTICATE, format!("SSO {}", edge.portal_url)),
@@ -114,19 +115,29 @@ fn challenge(edge: &Edge, request: &AuthRequest<'_>) -> HttpResponse {
     response
 }
 
-/// The URL that the client asked for, raw: never the decoded path (P3).
+/// The way back, and a mark once this client was sent to log in for this page suspiciously often.
+fn query(edge: &Edge, request: &AuthRequest<'_>, url: &str) -> String {
+    let client = request.forwarded_for.ok().flatten().unwrap_or_default();
+    let mark = edge.authority.challenged(client, url, edge.clock.now());
+    let mark = mark.map_or_else(String::new, |mark| format!("&{LOOP_MARK}={mark}"));
+    format!("?url={}{mark}", escape_base64(&STANDARD.encode(url)))
+}
+
+/// The URL that the client asked for, raw: never the decoded path (P3). One that the portal would not
+/// take back because of its length leads to the front page instead.
 fn return_url(request: &AuthRequest<'_>) -> Option<String> {
     let raw_host = request.host.ok().flatten()?;
     let name = host::canonical(raw_host).ok()?;
     let port = std::str::from_utf8(raw_host).ok()?.rsplit_once(':');
-    let port = port.and_then(|(_, port)| port.parse::<u16>().ok());
-    let scheme = match request.scheme.ok().flatten() {
-        Some(b"http") => "http",
-        _ => "https",
+    let (scheme, usual) = match request.scheme.ok().flatten() {
+        Some(b"http") => ("http", 80),
+        _ => ("https", 443),
     };
+    let port = port.and_then(|(_, port)| port.parse::<u16>().ok()).filter(|port| *port != usual);
     let target = Target::parse(request.target.ok().flatten()?).ok()?;
     let authority = port.map_or_else(|| name.to_string(), |port| format!("{name}:{port}"));
-    Some(format!("{scheme}://{authority}{}", target.raw()))
+    let url = format!("{scheme}://{authority}{}", target.raw());
+    Some(if url.len() > RETURN_URL_BYTES { format!("{scheme}://{authority}/") } else { url })
 }
 
 /// Base64's own characters that mean something in a query.

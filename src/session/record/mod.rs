@@ -13,16 +13,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::identity::{Asserted, SessionKey};
+use crate::domain::identity::{Asserted, Owner, SessionKey};
 use crate::domain::limits::RECORD_BYTES;
 use crate::domain::network::{from_octets, octets};
 use crate::domain::time::Timestamp;
-use crate::store::Record;
+use crate::session::owner::index_of;
+use crate::store::{Index, Record};
 
 const VERSION: u8 = 1;
 const HAS_PARTNER: u8 = 1;
 const HEAD: usize = 84;
 const LAST_USE: std::ops::Range<usize> = 12..20;
+const PARTNER: usize = 44;
 
 /// What a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub enum Kind {
     HttpCookie = 2,
     /// Ended or replaced; never accepted, and keeps the key from being used again.
     Tombstone = 3,
+    /// A second key of a cookie session, for plain HTTP: it holds nothing but the first one.
+    HttpAlias = 4,
 }
 
 impl Kind {
@@ -45,6 +49,7 @@ impl Kind {
             1 => Self::Cookie,
             2 => Self::HttpCookie,
             3 => Self::Tombstone,
+            4 => Self::HttpAlias,
             _ => return None,
         })
     }
@@ -130,6 +135,19 @@ impl Draft<'_, '_> {
 pub fn tombstone(now: Timestamp) -> Arc<[u8]> {
     let mut bytes = head(Kind::Tombstone, 0, now, now);
     bytes.resize(HEAD, 0);
+    bytes.into()
+}
+
+/// The bytes under the plain-HTTP key of a session that has two keys.
+#[must_use]
+pub fn alias(main: SessionKey, now: Timestamp) -> Arc<[u8]> {
+    let mut bytes = head(Kind::HttpAlias, 0, now, now);
+    bytes.resize(PARTNER, 0);
+    bytes.extend_from_slice(&main.0);
+    bytes.resize(HEAD, 0);
+    if let Some(flags) = bytes.get_mut(3) {
+        *flags |= HAS_PARTNER;
+    }
     bytes.into()
 }
 
@@ -239,7 +257,7 @@ impl Session {
     #[must_use]
     pub fn partner(&self) -> Option<SessionKey> {
         let has = self.bytes.get(3).is_some_and(|flags| flags & HAS_PARTNER != 0);
-        has.then(|| SessionKey(self.array_at(44)))
+        has.then(|| SessionKey(self.array_at(PARTNER)))
     }
 
     /// The master that asserted the identity.
@@ -277,12 +295,26 @@ impl Session {
         }
     }
 
-    /// Whether `asserted` is the same user: equal master, realm and user, byte for byte (S1).
+    /// Whose session it is.
+    #[must_use]
+    pub fn owner(&self) -> Owner<'_> {
+        Owner { master: self.master(), realm: self.realm(), user: self.user() }
+    }
+
+    /// The index under which the store keeps it with the others of its owner; none for what is no
+    /// session of its own.
+    #[must_use]
+    pub fn index(&self) -> Option<Index> {
+        match self.kind {
+            Kind::Fingerprint | Kind::Cookie | Kind::HttpCookie => Some(index_of(self.owner())),
+            Kind::Tombstone | Kind::HttpAlias => None,
+        }
+    }
+
+    /// Whether `asserted` is the same user (S1).
     #[must_use]
     pub fn is_same_user(&self, asserted: &Asserted<'_>) -> bool {
-        self.user() == asserted.user
-            && self.master() == asserted.master
-            && self.realm() == asserted.realm
+        self.owner() == asserted.owner()
     }
 
     /// Whether the attributes are those of `asserted`. Allocates nothing.
@@ -306,7 +338,8 @@ impl Session {
             || self.created().since(now) > CLOCK_TOLERANCE
         {
             Standing::Expired
-        } else if now.since(self.last_use()) >= idle_timeout {
+        // An alias is used whenever its session is, and has no last use of its own.
+        } else if self.kind != Kind::HttpAlias && now.since(self.last_use()) >= idle_timeout {
             Standing::Idle
         } else {
             Standing::Live

@@ -160,6 +160,7 @@ fn create_tables(database: &Database) -> Result<(), redb::Error> {
     transaction.set_durability(Durability::Immediate)?;
     transaction.open_table(layout::RECORDS)?;
     transaction.open_table(layout::EXPIRIES)?;
+    transaction.open_table(layout::MEMBERS)?;
     transaction.open_table(layout::META)?.insert(layout::META_SCHEMA, layout::SCHEMA)?;
     Ok(transaction.commit()?)
 }
@@ -173,6 +174,7 @@ fn read_meta(database: &Database) -> Result<(Option<u64>, u64), redb::Error> {
     if schema == Some(layout::SCHEMA) {
         transaction.open_table(layout::RECORDS)?;
         transaction.open_table(layout::EXPIRIES)?;
+        transaction.open_table(layout::MEMBERS)?;
     }
     Ok((schema, read(layout::META_NEWEST)?.unwrap_or(0)))
 }
@@ -212,6 +214,18 @@ mod tests {
         assert_eq!(table.get_owned("a").unwrap().unwrap().value(), "b");
     }
 
+    /// A file with this number as its schema, whose tables are those of schema 1.
+    fn create_old(path: &Path, schema: u64) {
+        let database = Database::create(path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction.open_table(layout::RECORDS).unwrap();
+        transaction.open_table(layout::EXPIRIES).unwrap();
+        let mut meta = transaction.open_table(layout::META).unwrap();
+        meta.insert(layout::META_SCHEMA, schema).unwrap();
+        drop(meta);
+        transaction.commit().unwrap();
+    }
+
     #[test]
     fn another_schema_version_is_refused() {
         let (_folder, path) = scratch();
@@ -221,7 +235,21 @@ mod tests {
         transaction.open_table(layout::META).unwrap().insert(schema.0, schema.1).unwrap();
         transaction.commit().unwrap();
         drop(database);
-        refused(&path, "schema version 2");
+        refused(&path, "schema version 3");
+    }
+
+    #[test]
+    fn a_file_of_schema_1_is_refused_by_its_number() {
+        let (_folder, path) = scratch();
+        create_old(&path, 1);
+        refused(&path, "schema version 1");
+    }
+
+    #[test]
+    fn a_file_of_this_schema_without_its_tables_is_refused() {
+        let (_folder, path) = scratch();
+        create_old(&path, layout::SCHEMA);
+        refused(&path, "not a store of vouchsafe");
     }
 
     #[test]

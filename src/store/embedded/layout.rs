@@ -2,20 +2,25 @@
 //!
 //! Pure. Must not know: files, threads, transactions.
 
+use std::ops::RangeInclusive;
+
 use redb::TableDefinition;
 
 use crate::domain::limits::RECORD_BYTES;
 use crate::domain::time::Timestamp;
-use crate::store::{Key, Record};
+use crate::store::{Index, Key, Record};
 
 /// The version of everything in this file; a change of layout is a new number.
-pub(super) const SCHEMA: u64 = 1;
+pub(super) const SCHEMA: u64 = 2;
 
 /// Key to header and bytes.
 pub(super) const RECORDS: TableDefinition<&Key, &[u8]> = TableDefinition::new("records");
 
 /// Expiry in milliseconds and key, in that order, so that sweeping reads only what is due.
 pub(super) const EXPIRIES: TableDefinition<(u64, &Key), ()> = TableDefinition::new("expiries");
+
+/// Index and key of each record that has an index, in that order, so that a group lies together.
+pub(super) const MEMBERS: TableDefinition<(Index, &Key), ()> = TableDefinition::new("members");
 
 /// Numbers about the store itself.
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
@@ -27,10 +32,13 @@ pub(super) const META_SCHEMA: &str = "schema";
 pub(super) const META_NEWEST: &str = "newest";
 
 /// The first byte of each value.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
-/// Format, expiry, revision.
-const HEADER_BYTES: usize = 1 + 8 + 8;
+/// Format, expiry, revision, and whether there is an index.
+const HEADER_BYTES: usize = 1 + 8 + 8 + 1;
+
+/// The index, if there is one.
+const INDEX_BYTES: usize = 8;
 
 /// A value on disk that nobody may take for a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +47,8 @@ pub(super) enum Damaged {
     Short(usize),
     #[error("a stored value has the unknown format {0}")]
     Format(u8),
+    #[error("a stored value says {0} where it says whether it has an index (0 or 1)")]
+    Marker(u8),
     #[error("a stored value of {0} bytes is too long for a record")]
     Long(usize),
 }
@@ -48,15 +58,21 @@ pub(super) enum Damaged {
 pub(super) struct Header {
     pub(super) expires: Timestamp,
     pub(super) revision: u64,
+    /// Where its row in [`MEMBERS`] is, so that who replaces or sweeps it can remove that too.
+    pub(super) index: Option<Index>,
 }
 
 impl Header {
     /// The value as it is stored.
     pub(super) fn encode(self, bytes: &[u8]) -> Vec<u8> {
-        let mut value = Vec::with_capacity(HEADER_BYTES + bytes.len());
+        let mut value = Vec::with_capacity(HEADER_BYTES + INDEX_BYTES + bytes.len());
         value.push(FORMAT);
         value.extend_from_slice(&self.expires.as_millis().to_be_bytes());
         value.extend_from_slice(&self.revision.to_be_bytes());
+        value.push(u8::from(self.index.is_some()));
+        if let Some(index) = self.index {
+            value.extend_from_slice(&index.to_be_bytes());
+        }
         value.extend_from_slice(bytes);
         value
     }
@@ -69,12 +85,20 @@ impl Header {
             return Err(Damaged::Format(format));
         }
         let (expires, rest) = rest.split_first_chunk().ok_or(short)?;
-        let (revision, bytes) = rest.split_first_chunk().ok_or(short)?;
+        let (revision, rest) = rest.split_first_chunk().ok_or(short)?;
+        let (index, bytes) = match rest.split_first().ok_or(short)? {
+            (0, bytes) => (None, bytes),
+            (1, rest) => {
+                let (index, bytes) = rest.split_first_chunk().ok_or(short)?;
+                (Some(u64::from_be_bytes(*index)), bytes)
+            }
+            (&marker, _) => return Err(Damaged::Marker(marker)),
+        };
         if bytes.len() > RECORD_BYTES {
             return Err(Damaged::Long(value.len()));
         }
         let expires = Timestamp::from_millis(u64::from_be_bytes(*expires));
-        Ok((Self { expires, revision: u64::from_be_bytes(*revision) }, bytes))
+        Ok((Self { expires, revision: u64::from_be_bytes(*revision), index }, bytes))
     }
 
     /// The revision of a record that is live at `now`.
@@ -85,8 +109,13 @@ impl Header {
 
 /// The record in a stored value, expired or not.
 pub(super) fn record(value: &[u8]) -> Result<Record, Damaged> {
-    let (Header { expires, revision }, bytes) = Header::decode(value)?;
+    let (Header { expires, revision, .. }, bytes) = Header::decode(value)?;
     Ok(Record { bytes: bytes.into(), expires, revision })
+}
+
+/// The rows of [`MEMBERS`] with this index.
+pub(super) fn group(index: Index) -> RangeInclusive<(Index, &'static Key)> {
+    (index, &[u8::MIN; 32])..=(index, &[u8::MAX; 32])
 }
 
 #[cfg(test)]
@@ -95,29 +124,47 @@ mod tests {
 
     use super::*;
 
-    const HEADER: Header = Header { expires: Timestamp::from_millis(0x0102_0304), revision: 5 };
+    const HEADER: Header =
+        Header { expires: Timestamp::from_millis(0x0102_0304), revision: 5, index: None };
+
+    const MEMBER: Header = Header { index: Some(0x0607_0809), ..HEADER };
 
     #[test]
-    fn the_layout_of_schema_1_never_changes() {
-        let value = [1, 0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 5, b'x'];
+    fn the_layout_of_schema_2_never_changes() {
+        let value = [2, 0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 5, 0, b'x'];
         assert_eq!(HEADER.encode(b"x"), value);
         assert_eq!(Header::decode(&value), Ok((HEADER, &b"x"[..])));
+        let value = [
+            [2, 0, 0, 0, 0, 1, 2, 3, 4].as_slice(),
+            &[0, 0, 0, 0, 0, 0, 0, 5],
+            &[1, 0, 0, 0, 0, 6, 7, 8, 9, b'x'],
+        ]
+        .concat();
+        assert_eq!(MEMBER.encode(b"x"), value);
+        assert_eq!(Header::decode(&value), Ok((MEMBER, &b"x"[..])));
     }
 
     #[test]
     fn damaged_values_are_errors_and_never_records() {
-        let whole = HEADER.encode(b"");
-        for length in 0..HEADER_BYTES {
-            assert_eq!(record(&whole[..length]), Err(Damaged::Short(length)));
+        for (header, bytes) in [(HEADER, HEADER_BYTES), (MEMBER, HEADER_BYTES + INDEX_BYTES)] {
+            let whole = header.encode(b"");
+            for length in 0..bytes {
+                assert_eq!(record(&whole[..length]), Err(Damaged::Short(length)));
+            }
+            for format in [0, 1, 3, 255] {
+                let mut value = whole.clone();
+                value[0] = format;
+                assert_eq!(record(&value), Err(Damaged::Format(format)));
+            }
+            for marker in [2, 255] {
+                let mut value = whole.clone();
+                value[HEADER_BYTES - 1] = marker;
+                assert_eq!(record(&value), Err(Damaged::Marker(marker)));
+            }
+            assert!(record(&header.encode(&vec![0; RECORD_BYTES])).is_ok());
+            let long = header.encode(&vec![0; RECORD_BYTES + 1]);
+            assert_eq!(record(&long), Err(Damaged::Long(long.len())));
         }
-        for format in [0, 2, 255] {
-            let mut value = whole.clone();
-            value[0] = format;
-            assert_eq!(record(&value), Err(Damaged::Format(format)));
-        }
-        assert!(record(&HEADER.encode(&vec![0; RECORD_BYTES])).is_ok());
-        let long = HEADER.encode(&vec![0; RECORD_BYTES + 1]);
-        assert_eq!(record(&long), Err(Damaged::Long(long.len())));
     }
 
     #[test]
@@ -129,10 +176,13 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(
-            expires: u64, revision: u64, bytes in prop::collection::vec(any::<u8>(), 0..100),
+            expires: u64, revision: u64, index: Option<u64>,
+            bytes in prop::collection::vec(any::<u8>(), 0..100),
         ) {
-            let header = Header { expires: Timestamp::from_millis(expires), revision };
-            let read = record(&header.encode(&bytes)).unwrap();
+            let header = Header { expires: Timestamp::from_millis(expires), revision, index };
+            let value = header.encode(&bytes);
+            prop_assert_eq!(Header::decode(&value), Ok((header, &bytes[..])));
+            let read = record(&value).unwrap();
             prop_assert_eq!(&*read.bytes, &bytes[..]);
             prop_assert_eq!((read.expires.as_millis(), read.revision), (expires, revision));
         }

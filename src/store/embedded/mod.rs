@@ -16,8 +16,9 @@ use redb::{Database, ReadableDatabase, ReadableTableMetadata};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::time::Timestamp;
+use crate::store::embedded::layout::Header;
 use crate::store::embedded::writer::{Job, SWEEP_RECORDS, start};
-use crate::store::{Applied, Key, Record, StoreError, Write, refuse_oversized};
+use crate::store::{Applied, Index, Key, Record, StoreError, Write, refuse_oversized};
 
 /// A store in one file, opened once per process.
 ///
@@ -87,6 +88,15 @@ impl EmbeddedStore {
     pub async fn get(&self, key: Key, now: Timestamp) -> Result<Option<Record>, StoreError> {
         let record = self.read(move |database| read_record(database, &key)).await?;
         Ok(record.filter(|record| record.expires > now))
+    }
+
+    /// The keys of the live records of this index, in no order.
+    ///
+    /// # Errors
+    /// The file cannot be read (`Unavailable`), or it or a record of this index is damaged
+    /// (`Corrupt`).
+    pub async fn members(&self, index: Index, now: Timestamp) -> Result<Vec<Key>, StoreError> {
+        self.read(move |database| read_members(database, index, now)).await
     }
 
     /// Applies all writes or none, and answers after they are on disk.
@@ -196,6 +206,23 @@ fn read_record(database: &Database, key: &Key) -> Result<Option<Record>, Fault> 
     Ok(value.map(|value| layout::record(value.value())).transpose()?)
 }
 
+fn read_members(database: &Database, index: Index, now: Timestamp) -> Result<Vec<Key>, Fault> {
+    let transaction = database.begin_read()?;
+    let members = transaction.open_table(layout::MEMBERS)?;
+    let records = transaction.open_table(layout::RECORDS)?;
+    let mut keys = Vec::new();
+    for row in members.range(layout::group(index))? {
+        let (row, _) = row?;
+        let (_, key) = row.value();
+        let Some(value) = records.get_owned(key)? else { continue };
+        let (header, _) = Header::decode(value.value())?;
+        if header.index == Some(index) && header.live(now).is_some() {
+            keys.push(*key);
+        }
+    }
+    Ok(keys)
+}
+
 fn count_records(database: &Database) -> Result<u64, Fault> {
     let transaction = database.begin_read()?;
     let records = transaction.open_table(layout::RECORDS)?;
@@ -209,30 +236,40 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1000);
 
-    /// A store whose record under `key` is these very bytes, due at 2000.
+    /// A store whose record under `key` is these very bytes, due at 2000, member of 7.
     fn holding(value: &[u8], key: Key) -> (tempfile::TempDir, EmbeddedStore) {
         let folder = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(&folder.path().join("store.redb")).unwrap();
         let transaction = store.database.begin_write().unwrap();
         transaction.open_table(layout::RECORDS).unwrap().insert(&key, value).unwrap();
         transaction.open_table(layout::EXPIRIES).unwrap().insert((2000, &key), ()).unwrap();
+        transaction.open_table(layout::MEMBERS).unwrap().insert((7, &key), ()).unwrap();
         transaction.commit().unwrap();
         (folder, store)
     }
 
     fn put(key: Key) -> Write {
         let value = Some([1, 2, 3].into());
-        Write { key, expect: Expect::Any, value, expires: Timestamp::from_millis(5000) }
+        let expires = Timestamp::from_millis(5000);
+        Write { key, expect: Expect::Any, value, expires, index: Some(7) }
+    }
+
+    /// How many rows the table of members has.
+    fn rows(store: &EmbeddedStore) -> u64 {
+        let transaction = store.database.begin_read().unwrap();
+        transaction.open_table(layout::MEMBERS).unwrap().len().unwrap()
     }
 
     #[tokio::test]
     async fn a_damaged_value_is_an_error_that_names_the_file_and_goes_when_it_is_due() {
-        for value in [&b""[..], b"\x01short", &[2; 40]] {
+        for value in [&b""[..], b"\x02short", &[3; 40]] {
             let (folder, store) = holding(value, [1; 32]);
             let Err(StoreError::Corrupt(cause)) = store.get([1; 32], NOW).await else {
                 panic!("{value:?} was read");
             };
             assert!(cause.to_string().contains(folder.path().to_str().unwrap()), "{cause}");
+            assert!(matches!(store.members(7, NOW).await, Err(StoreError::Corrupt(_))));
+            assert_eq!(store.members(8, NOW).await.unwrap(), [[0; 32]; 0]);
             let batch = vec![put([2; 32]), put([1; 32])];
             assert!(matches!(store.apply(batch, NOW).await, Err(StoreError::Corrupt(_))));
             assert_eq!(store.get([2; 32], NOW).await.unwrap(), None);
@@ -240,15 +277,40 @@ mod tests {
             assert_eq!(applied, Applied::Done(vec![1]));
             assert_eq!(store.sweep(Timestamp::from_millis(2000)).await.unwrap(), 1);
             assert_eq!(store.get([1; 32], NOW).await.unwrap(), None);
+            assert_eq!(store.members(7, NOW).await.unwrap(), [[3; 32]]);
+            assert_eq!(rows(&store), 1);
         }
     }
 
     #[tokio::test]
-    async fn a_row_of_the_index_that_is_out_of_date_takes_no_live_record_along() {
+    async fn a_row_of_the_expiries_that_is_out_of_date_takes_no_live_record_along() {
         let expires = Timestamp::from_millis(9000);
-        let value = layout::Header { expires, revision: 1 }.encode(b"live");
+        let value = Header { expires, revision: 1, index: Some(7) }.encode(b"live");
         let (_folder, store) = holding(&value, [1; 32]);
         assert_eq!(store.sweep(Timestamp::from_millis(2000)).await.unwrap(), 0);
         assert!(store.get([1; 32], Timestamp::from_millis(2000)).await.unwrap().is_some());
+        assert_eq!(store.members(7, Timestamp::from_millis(2000)).await.unwrap(), [[1; 32]]);
+    }
+
+    #[tokio::test]
+    async fn a_row_of_the_members_that_no_record_confirms_names_nobody() {
+        let expires = Timestamp::from_millis(9000);
+        let value = Header { expires, revision: 1, index: Some(8) }.encode(b"elsewhere");
+        let (_folder, store) = holding(&value, [1; 32]);
+        assert_eq!(store.members(7, NOW).await.unwrap(), [[0; 32]; 0]);
+    }
+
+    #[tokio::test]
+    async fn every_row_of_the_members_goes_with_its_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(&folder.path().join("store.redb")).unwrap();
+        store.apply((0..4).map(|byte| put([byte; 32])).collect(), NOW).await.unwrap();
+        let moved = Write { index: Some(8), ..put([0; 32]) };
+        let left = Write { index: None, ..put([1; 32]) };
+        let deleted = Write { value: None, ..put([2; 32]) };
+        store.apply(vec![moved, left, deleted, put([3; 32])], NOW).await.unwrap();
+        assert_eq!(rows(&store), 2);
+        assert_eq!(store.sweep(Timestamp::from_millis(5000)).await.unwrap(), 3);
+        assert_eq!(rows(&store), 0);
     }
 }

@@ -3,6 +3,7 @@
 //! Must not know: who asks. A disk takes milliseconds to sync whether one record is new or
 //! hundreds, so batches that come together share one sync.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::domain::time::Timestamp;
 use crate::store::embedded::layout::{self, Damaged, Header};
 use crate::store::embedded::{Fault, damaged};
-use crate::store::{Applied, Key, Record, StoreError, Write};
+use crate::store::{Applied, Index, Key, Record, StoreError, Write};
 
 /// Jobs that wait for the writer; more wait in their callers.
 const QUEUE_JOBS: usize = 1024;
@@ -46,7 +47,7 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 /// What one sweep job did.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Swept {
-    /// Rows of the index that were due; fewer than [`SWEEP_RECORDS`] means that no more are.
+    /// Rows of the expiries that were due; fewer than [`SWEEP_RECORDS`] means that no more are.
     pub(super) rows: usize,
     /// Records that went.
     pub(super) records: u64,
@@ -195,13 +196,15 @@ fn refuse(job: Job, cause: &Arc<Fault>) {
 struct Tables<'a> {
     records: Table<'a, &'static Key, &'static [u8]>,
     expiries: Table<'a, (u64, &'static Key), ()>,
+    members: Table<'a, (Index, &'static Key), ()>,
 }
 
 impl<'a> Tables<'a> {
     fn open(transaction: &'a WriteTransaction) -> Result<Self, Fault> {
         let records = transaction.open_table(layout::RECORDS)?;
         let expiries = transaction.open_table(layout::EXPIRIES)?;
-        Ok(Self { records, expiries })
+        let members = transaction.open_table(layout::MEMBERS)?;
+        Ok(Self { records, expiries, members })
     }
 
     /// Applies a batch if all its conditions hold. The inner error is the batch's own and leaves no
@@ -234,6 +237,8 @@ impl<'a> Tables<'a> {
             let row = (old.expires.as_millis(), key);
             self.expiries.remove(row)?;
         }
+        let index = write.value.as_ref().and(write.index);
+        self.regroup(key, old.and_then(|old| old.index), index)?;
         let Some(bytes) = &write.value else {
             if old.is_some() {
                 self.records.remove(key)?;
@@ -241,12 +246,27 @@ impl<'a> Tables<'a> {
             return Ok(0);
         };
         let before = old.and_then(|old| old.live(now)).unwrap_or(0);
-        let header = Header { expires: write.expires, revision: before.saturating_add(1) };
+        let revision = before.saturating_add(1);
+        let header = Header { expires: write.expires, revision, index };
         let value = header.encode(bytes);
         self.records.insert(key, value.as_slice())?;
         let row = (header.expires.as_millis(), key);
         self.expiries.insert(row, ())?;
         Ok(header.revision)
+    }
+
+    /// Moves the row of a record from one index to another.
+    fn regroup(&mut self, key: &Key, from: Option<Index>, to: Option<Index>) -> Result<(), Fault> {
+        // Most writes stay in their group, and then its pages need not be written.
+        if from != to {
+            if let Some(index) = from {
+                self.members.remove((index, key))?;
+            }
+            if let Some(index) = to {
+                self.members.insert((index, key), ())?;
+            }
+        }
+        Ok(())
     }
 
     /// Deletes up to [`SWEEP_RECORDS`] records that have expired at `now`, the oldest first.
@@ -259,18 +279,26 @@ impl<'a> Tables<'a> {
             due.push((expires, *key));
         }
         let mut records = 0;
+        let mut unreadable = BTreeSet::new();
         for (expires, key) in &due {
             self.expiries.remove((*expires, key))?;
-            let dead = match self.header(key) {
-                Ok(header) => header.is_some_and(|header| header.expires <= now),
+            match self.header(key) {
+                Ok(Some(header)) if header.expires <= now => {
+                    self.regroup(key, header.index, None)?;
+                }
+                Ok(_) => continue,
                 // Nobody can read it, and its time is over.
-                Err(Fault::Record(_)) => true,
+                Err(Fault::Record(_)) => {
+                    unreadable.insert(*key);
+                }
                 Err(fault @ Fault::File(_)) => return Err(fault),
-            };
-            if dead {
-                self.records.remove(key)?;
-                records += 1;
             }
+            self.records.remove(key)?;
+            records += 1;
+        }
+        if !unreadable.is_empty() {
+            // They do not say what they were members of: the whole table is searched, once for all.
+            self.members.retain(|(_, key), ()| !unreadable.contains(key))?;
         }
         Ok(Swept { rows: due.len(), records })
     }

@@ -4,7 +4,11 @@
 //! means. Whether a record is live is decided from `Record.expires` and `now`; moka's own expiry
 //! only frees memory, later and by the machine's monotonic clock. Readers never lock, so a reader
 //! may see a batch half done: put the write that ends something in front of the one that begins
-//! something.
+//! something. `members` alone waits for the writers, so it sees a batch whole.
+
+mod members;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,14 +21,22 @@ use moka::sync::Cache;
 
 use crate::domain::key_hash::BuildKeyHasher;
 use crate::domain::time::Timestamp;
-use crate::store::{Applied, Key, Record, StoreError, Write, refuse_oversized};
+use crate::store::memory::members::{Members, Membership};
+use crate::store::{Applied, Index, Key, Record, StoreError, Write, refuse_oversized};
 
 /// What a record costs besides its bytes.
 ///
-/// Measured as resident memory (Linux, glibc, moka 0.12.16) at 250,000 to 1,000,000 records of 200
-/// and of 1000 bytes: 425 bytes each, for the key, moka's entry, its list nodes, its timer,
+/// Measured as resident memory (Linux, glibc, moka 0.12.16) at 250,000 to 500,000 records of 200
+/// and of 1000 bytes: 443 bytes each, for the key, moka's entry, its list nodes, its timer,
 /// its share of the hash table, and the allocator's rounding; rounded up.
-const OVERHEAD_BYTES: u64 = 432;
+const OVERHEAD_BYTES: u64 = 448;
+
+/// What the row of a record that has an index costs.
+///
+/// Measured as above: 76 bytes each with 250,000 to 1,000,000 records that are alone in their
+/// groups, and with 500,000 in one group; 80 after 1,500,000 went through a store that holds
+/// 300,000. A row is 48 bytes, and the nodes of the tree are never all full; rounded up.
+const ROW_BYTES: u64 = 96;
 
 /// How much longer than a record moka keeps it. A clock that was set back by less than this finds
 /// its live records still there; one that was set back further loses them early, which is safe.
@@ -36,12 +48,20 @@ const LONGEST: Duration = Duration::from_hours(24 * 365);
 /// An LRU store bounded in bytes.
 #[derive(Debug)]
 pub struct MemoryStore {
-    records: Cache<Key, Record, BuildKeyHasher>,
+    records: Cache<Key, Held, BuildKeyHasher>,
     ledger: Arc<Ledger>,
     /// The `now` of the batch that is being written; moka's expiry starts from it.
     writing_at: Arc<AtomicU64>,
+    /// Taken before moka's locks, and those before that of the rows; never the other way round.
     writers: Mutex<()>,
     max_bytes: u64,
+}
+
+/// A record and the row that it has.
+#[derive(Debug, Clone)]
+struct Held {
+    record: Record,
+    membership: Option<Membership>,
 }
 
 /// What is held and what went, kept here because moka's own numbers lag behind its queue.
@@ -51,6 +71,7 @@ struct Ledger {
     records: AtomicI64,
     evicted: AtomicU64,
     expired: AtomicU64,
+    members: Members,
 }
 
 /// Tells moka when it may free a record.
@@ -68,9 +89,9 @@ impl MemoryStore {
         let records = Cache::builder()
             .max_capacity(max_bytes)
             .eviction_policy(EvictionPolicy::lru())
-            .weigher(|_, record: &Record| u32::try_from(weight(record)).unwrap_or(u32::MAX))
+            .weigher(|_, held: &Held| u32::try_from(weight(held)).unwrap_or(u32::MAX))
             .expire_after(Lifetime(Arc::clone(&writing_at)))
-            .eviction_listener(move |_, record, cause| listener.removed(&record, cause))
+            .eviction_listener(move |key, held, cause| listener.removed(*key, &held, cause))
             .build_with_hasher(BuildKeyHasher::default());
         Self { records, ledger, writing_at, writers: Mutex::new(()), max_bytes }
     }
@@ -78,7 +99,22 @@ impl MemoryStore {
     /// The live record under `key`, if any; it counts as used.
     #[must_use]
     pub fn get(&self, key: &Key, now: Timestamp) -> Option<Record> {
-        self.records.get(key).filter(|record| record.expires > now)
+        self.records.get(key).map(|held| held.record).filter(|record| record.expires > now)
+    }
+
+    /// The keys of the live records of this index, in no order; they count as used.
+    #[must_use]
+    pub fn members(&self, index: Index, now: Timestamp) -> Vec<Key> {
+        let _one_at_a_time = self.lock();
+        let mut keys = self.ledger.members.candidates(index);
+        // The record has the last word: it may have been evicted a moment ago, or be expired.
+        keys.retain(|key| {
+            self.records.get(key).is_some_and(|held| {
+                let member_of = held.membership.map(|membership| membership.index);
+                member_of == Some(index) && held.record.expires > now
+            })
+        });
+        keys
     }
 
     /// Applies all writes or none, one batch at a time.
@@ -119,13 +155,13 @@ impl MemoryStore {
     /// It looks at every record (about a second for a few million), without holding up readers.
     pub fn sweep(&self, now: Timestamp) -> u64 {
         self.records.run_pending_tasks();
-        for (key, record) in &self.records {
-            if record.expires > now {
+        for (key, held) in &self.records {
+            if held.record.expires > now {
                 continue;
             }
             let _one_at_a_time = self.lock();
             // Somebody may have written a live record since the iterator looked.
-            if self.records.get(&*key).is_some_and(|record| record.expires <= now) {
+            if self.records.get(&*key).is_some_and(|held| held.record.expires <= now) {
                 self.records.invalidate(&*key);
                 self.ledger.expired.fetch_add(1, Ordering::Relaxed);
             }
@@ -134,13 +170,11 @@ impl MemoryStore {
         self.ledger.expired.swap(0, Ordering::Relaxed)
     }
 
-    /// Whether one more record of `bytes` fits without evicting anything.
+    /// Whether one more record of `bytes` fits without evicting anything, with an index or without.
     #[must_use]
     pub fn has_room(&self, bytes: u64) -> bool {
-        let fits = || {
-            let needed = self.bytes().saturating_add(bytes).saturating_add(OVERHEAD_BYTES);
-            needed <= self.max_bytes
-        };
+        let needed = bytes.saturating_add(OVERHEAD_BYTES).saturating_add(ROW_BYTES);
+        let fits = || self.bytes().saturating_add(needed) <= self.max_bytes;
         fits() || {
             self.records.run_pending_tasks();
             fits()
@@ -184,9 +218,12 @@ impl MemoryStore {
         };
         let revision = before.saturating_add(1);
         let record = Record { bytes: Arc::clone(bytes), expires: write.expires, revision };
-        // Counted before it is there, so that the listener never takes away what was not added.
-        self.ledger.added(&record);
-        self.records.insert(write.key, record);
+        // Row and account before the record is there, so that the listener never takes away what
+        // was not added. moka tells it of what `insert` replaces, which takes the old row away.
+        let membership = write.index.map(|index| self.ledger.members.add(index, write.key));
+        let held = Held { record, membership };
+        self.ledger.added(&held);
+        self.records.insert(write.key, held);
         revision
     }
 
@@ -206,13 +243,18 @@ impl MemoryStore {
 // === impl Ledger ===
 
 impl Ledger {
-    fn added(&self, record: &Record) {
-        self.bytes.fetch_add(signed_weight(record), Ordering::Relaxed);
+    fn added(&self, held: &Held) {
+        self.bytes.fetch_add(signed_weight(held), Ordering::Relaxed);
         self.records.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn removed(&self, record: &Record, cause: RemovalCause) {
-        self.bytes.fetch_sub(signed_weight(record), Ordering::Relaxed);
+    /// Called once for each record that goes, whatever the cause; perhaps by a reader, and perhaps
+    /// after its key was written again.
+    fn removed(&self, key: Key, held: &Held, cause: RemovalCause) {
+        if let Some(membership) = held.membership {
+            self.members.remove(key, membership);
+        }
+        self.bytes.fetch_sub(signed_weight(held), Ordering::Relaxed);
         self.records.fetch_sub(1, Ordering::Relaxed);
         match cause {
             RemovalCause::Size => self.evicted.fetch_add(1, Ordering::Relaxed),
@@ -231,86 +273,28 @@ impl Lifetime {
     }
 }
 
-impl Expiry<Key, Record> for Lifetime {
-    fn expire_after_create(&self, _: &Key, record: &Record, _: Instant) -> Option<Duration> {
-        Some(self.of(record))
+impl Expiry<Key, Held> for Lifetime {
+    fn expire_after_create(&self, _: &Key, held: &Held, _: Instant) -> Option<Duration> {
+        Some(self.of(&held.record))
     }
 
     fn expire_after_update(
         &self,
         _: &Key,
-        record: &Record,
+        held: &Held,
         _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        Some(self.of(record))
+        Some(self.of(&held.record))
     }
 }
 
-fn weight(record: &Record) -> u64 {
-    u64::try_from(record.bytes.len()).unwrap_or(u64::MAX).saturating_add(OVERHEAD_BYTES)
+fn weight(held: &Held) -> u64 {
+    let row = if held.membership.is_some() { ROW_BYTES } else { 0 };
+    let bytes = u64::try_from(held.record.bytes.len()).unwrap_or(u64::MAX);
+    bytes.saturating_add(OVERHEAD_BYTES).saturating_add(row)
 }
 
-fn signed_weight(record: &Record) -> i64 {
-    i64::try_from(weight(record)).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::Expect;
-
-    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
-
-    fn put(number: u64, bytes: usize, expires: Timestamp) -> Vec<Write> {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&number.to_be_bytes());
-        vec![Write { key, expect: Expect::Any, value: Some(vec![7; bytes].into()), expires }]
-    }
-
-    #[test]
-    fn the_account_is_exact_after_puts_replacements_and_deletions() {
-        let store = MemoryStore::new(1 << 20);
-        let later = NOW.plus(Duration::from_mins(1));
-        store.apply(put(1, 100, later), NOW).unwrap();
-        store.apply(put(2, 50, later), NOW).unwrap();
-        store.apply(put(1, 10, later), NOW).unwrap();
-        assert_eq!((store.len(), store.bytes()), (2, 60 + 2 * OVERHEAD_BYTES));
-        let mut delete = put(1, 0, later);
-        delete[0].value = None;
-        store.apply(delete, NOW).unwrap();
-        assert_eq!((store.len(), store.bytes()), (1, 50 + OVERHEAD_BYTES));
-        assert_eq!((store.sweep(later), store.bytes(), store.is_empty()), (1, 0, true));
-        assert_eq!(store.evictions(), 0);
-    }
-
-    #[test]
-    fn there_is_room_until_the_last_byte() {
-        let store = MemoryStore::new(1000 + 2 * OVERHEAD_BYTES);
-        let later = NOW.plus(Duration::from_mins(1));
-        store.apply(put(1, 600, later), NOW).unwrap();
-        assert!(store.has_room(400));
-        assert!(!store.has_room(401));
-        assert!(!store.has_room(u64::MAX));
-    }
-
-    #[test]
-    fn a_store_smaller_than_any_record_keeps_nothing_and_counts_nothing() {
-        for max_bytes in [0, 1, OVERHEAD_BYTES] {
-            let store = MemoryStore::new(max_bytes);
-            store.apply(put(1, 600, NOW.plus(Duration::from_mins(1))), NOW).unwrap();
-            assert_eq!((store.len(), store.bytes(), store.evictions()), (0, 0, 1));
-            assert!(!store.has_room(0) || max_bytes == OVERHEAD_BYTES);
-        }
-    }
-
-    #[test]
-    fn moka_frees_a_record_after_it_expired_never_before() {
-        let lifetime = Lifetime(Arc::new(AtomicU64::new(NOW.as_millis())));
-        let record = |expires| Record { bytes: Arc::new([]), expires, revision: 1 };
-        let hour = Duration::from_hours(1);
-        assert_eq!(lifetime.of(&record(NOW.plus(hour))), hour + SLACK);
-        assert_eq!(lifetime.of(&record(Timestamp::from_millis(0))), SLACK);
-        assert_eq!(lifetime.of(&record(NOW.plus(Duration::MAX))), LONGEST);
-    }
+fn signed_weight(held: &Held) -> i64 {
+    i64::try_from(weight(held)).unwrap_or(i64::MAX)
 }

@@ -1,0 +1,60 @@
+//! What recordings ask for that this version does not have yet, each with the issue that brings it.
+//!
+//! These aspects are not compared. One that is answered as recorded all the same fails: then it works.
+
+use std::fmt;
+
+use crate::differences::matches;
+
+/// Aspects of some recordings that wait for a feature.
+pub struct Later {
+    pub recordings: &'static str,
+    pub aspects: &'static [&'static str],
+    pub feature: &'static str,
+}
+
+impl Later {
+    /// Whether it speaks about the recording called `name`.
+    pub fn is_about(&self, name: &str) -> bool {
+        matches(self.recordings, name)
+    }
+}
+
+impl fmt::Display for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { recordings, aspects, feature } = self;
+        write!(f, "{recordings} ({}): {feature}", aspects.join(", "))
+    }
+}
+
+pub const LATER: &[Later] = &[
+    Later {
+        recordings: "v22?_h_level5",
+        aspects: &[
+            "status",
+            "location",
+            "application",
+            "application host",
+            "export auth-ip",
+            "export auth-level",
+            "export auth-mail",
+            "export auth-user",
+        ],
+        feature: "rules that demand a level (issue 5)",
+    },
+    Later {
+        recordings: "v22?_h_*ok",
+        aspects: &[
+            "export auth-groups",
+            "export auth-upn",
+            "export auth-b64",
+            "export auth-static",
+        ],
+        feature: "groups, macros and exports that are expressions (issue 5)",
+    },
+    Later {
+        recordings: "v223_h_raw_newline",
+        aspects: &["export auth-nl"],
+        feature: "exports that are expressions (issue 5)",
+    },
+];

@@ -1,0 +1,143 @@
+//! A daemon with one configuration and an nginx in front of it, and what they answer to a recording.
+//!
+//! Must not know: what is right.
+
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+
+use crate::asking::{self, Ids};
+use crate::configuration::{self, SESSION_HOST};
+use crate::front;
+use crate::outcome::Outcome;
+use crate::recordings::{Recording, Role};
+use crate::support::client::Request;
+use crate::support::daemon::Daemon;
+use crate::support::echo::Echo;
+use crate::support::nginx::Nginx;
+use crate::support::{free_address, programs, temporary_folder, wait_for};
+
+/// What answers the recordings of one configuration.
+pub enum World {
+    Running(Box<Running>),
+    /// `vouchsafe check` refuses the configuration, for errors at these keys.
+    Refused(String),
+}
+
+pub struct Running {
+    daemon: Daemon,
+    nginx: Nginx,
+    /// The port of `nginx` that counts as TLS.
+    tls: SocketAddr,
+}
+
+impl World {
+    /// Starts what answers `recording` and all others with its configuration.
+    pub fn start(recording: &Recording, app: &Echo) -> Self {
+        if let Some(keys) = refused(recording) {
+            return Self::Refused(keys);
+        }
+        let daemon =
+            Daemon::start_configured(|public, admin| configuration::of(recording, public, admin));
+        let tls = free_address();
+        let change = |file: &str, text: String| front::changed(file, text, tls);
+        let nginx = Nginx::start(&programs::nginx_of_debian(), daemon.public, app.address, &change);
+        wait_for("nginx accepts connections on its second port", || TcpStream::connect(tls).ok());
+        Self::Running(Box::new(Running { daemon, nginx, tls }))
+    }
+
+    /// What `recording` is answered.
+    pub fn answer(&self, recording: &Recording) -> Outcome {
+        match self {
+            Self::Refused(keys) => Outcome::only("configuration", format!("refused at {keys}")),
+            Self::Running(running) => {
+                let answer = running.answer(recording);
+                answer.unwrap_or_else(|error| Outcome::only("connection", error.to_string()))
+            }
+        }
+    }
+}
+
+/// The keys for which `vouchsafe check` refuses a recording's configuration, if it does.
+fn refused(recording: &Recording) -> Option<String> {
+    let folder = temporary_folder();
+    let file = folder.path().join("config.yaml");
+    let config = configuration::of(recording, free_address(), free_address());
+    std::fs::write(&file, config).unwrap();
+    let check =
+        Command::new(programs::vouchsafe()).arg("check").arg("--config").arg(&file).output();
+    let check = check.unwrap();
+    if check.status.success() {
+        return None;
+    }
+    let said = String::from_utf8_lossy(&check.stderr).into_owned();
+    let errors = said.split("\n\n").filter(|block| block.starts_with("error"));
+    let keys = errors.filter_map(|error| error.lines().find_map(|line| line.rsplit_once("^ ")));
+    let keys: Vec<&str> = keys.map(|(_, key)| key).collect();
+    assert!(!keys.is_empty(), "{}: no key in\n{said}", recording.name);
+    Some(keys.join(" and "))
+}
+
+impl Running {
+    fn answer(&self, recording: &Recording) -> std::io::Result<Outcome> {
+        let Some(request) = &recording.request else { return self.stored() };
+        let ids = self.ids(recording)?;
+        let to = match request.to {
+            Role::Portal => self.tls,
+            Role::PortalOverHttp | Role::Application => self.nginx.address,
+            Role::Handler => self.daemon.public,
+        };
+        let answer = asking::send(&asking::request(recording, request, &ids), to)?;
+        Ok(Outcome::of(request.to, &answer))
+    }
+
+    /// The sessions that the placeholders of a recording speak of.
+    fn ids(&self, recording: &Recording) -> std::io::Result<Ids> {
+        let needed = |names: &[&str]| names.iter().any(|name| recording.needs(name));
+        if !needed(&["{main}", "{http}", "{upper main}", "{ended}", "{expired}"]) {
+            return Ok(Ids::default());
+        }
+        let ids = self.log_in()?;
+        let cookie = format!("lemonldap={}", ids.main);
+        if needed(&["{ended}"]) {
+            asking::with_session("/?logout=1", &cookie).try_send(self.tls)?;
+        }
+        if needed(&["{expired}"]) {
+            wait_for("the session has expired", || {
+                let answer = asking::with_session("/", &cookie).send(self.tls);
+                (answer.status != 200).then_some(())
+            });
+        }
+        Ok(ids)
+    }
+
+    fn log_in(&self) -> std::io::Result<Ids> {
+        asking::login().try_send(self.tls).map(|answer| Ids::of(&answer))
+    }
+
+    /// How many records a login adds to the store, and what they say.
+    fn stored(&self) -> std::io::Result<Outcome> {
+        let before = self.records();
+        let ids = self.log_in()?;
+        let mut outcome = Outcome::only("sessions", (self.records() - before).to_string());
+        let cookie = format!("lemonldap={}", ids.main);
+        let check = Daemon::check_of("GET", "https", SESSION_HOST, "/").header("Cookie", &cookie);
+        let answer = check.try_send(self.daemon.public)?;
+        for (header, aspect) in [
+            ("Session-User", "_user"),
+            ("Session-Level", "authenticationLevel"),
+            ("Session-Ip", "ipAddr"),
+        ] {
+            outcome.set(aspect, answer.all(header).join(" and "));
+        }
+        Ok(outcome)
+    }
+
+    /// The metric `vouchsafe_sessions`.
+    fn records(&self) -> i64 {
+        let admin = self.daemon.admin;
+        let metrics = Request::new("GET", &admin.to_string(), "/metrics").send(admin);
+        let text = String::from_utf8(metrics.body).unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix("vouchsafe_sessions "));
+        value.unwrap().parse().unwrap()
+    }
+}
