@@ -7,6 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use url::Url;
 use vouchsafe::config;
 use vouchsafe::domain::decision::{Decision, Reason};
 use vouchsafe::domain::header::HeaderList;
@@ -17,6 +20,8 @@ use vouchsafe::domain::request::Scheme;
 use vouchsafe::domain::target::Target;
 use vouchsafe::domain::time::Timestamp;
 use vouchsafe::edge::http::nginx;
+use vouchsafe::policy::application::Applications;
+use vouchsafe::policy::return_url::{ReturnUrls, TrustedDomain};
 use vouchsafe::session::cookie::SessionCookies;
 use vouchsafe::session::record::Session;
 use vouchsafe::session::settings::{CookieSettings, SameSite, SecuredMode};
@@ -36,6 +41,7 @@ pub fn run(target: &str, input: &[u8]) {
         "forwarded_for" => forwarded_for(input),
         "cookie" => cookie(input),
         "record" => record(input),
+        "return_url" => return_url(input),
         "config" => configuration(input),
         "nginx_question" => nginx_question(input),
         other => panic!("no such target: {other}"),
@@ -66,10 +72,33 @@ fn forwarded_for(input: &[u8]) {
     assert!(chain.iter().all(|address| address.to_canonical() == *address));
 }
 
+/// What is accepted leads to a host of ours, as the parser of browsers reads it.
+fn return_url(input: &[u8]) {
+    let urls = ReturnUrls {
+        portal_host: "auth.example.com".into(),
+        trusted: vec![TrustedDomain::Below("trusted.test".into())],
+    };
+    let as_it_is = std::str::from_utf8(input).map(str::to_owned);
+    for encoded in as_it_is.into_iter().chain([STANDARD.encode(input)]) {
+        let Ok(accepted) = urls.accept(&encoded, &Applications::default()) else { continue };
+        let read = Url::parse(accepted.as_str()).unwrap();
+        let host = read.host_str().unwrap().trim_end_matches('.').to_owned();
+        assert!(host == "auth.example.com" || host.ends_with(".trusted.test"), "{accepted:?}");
+        assert!(matches!(read.scheme(), "http" | "https"));
+        assert!(read.username().is_empty() && read.password().is_none());
+        assert!(accepted.as_str().bytes().all(|byte| byte.is_ascii_graphic()));
+    }
+}
+
 /// Lines of the input are Cookie headers.
 fn cookie(input: &[u8]) {
     let lines: Vec<&[u8]> = input.split(|&byte| byte == b'\n').collect();
-    for secured in [SecuredMode::Unsecured, SecuredMode::Secured, SecuredMode::DoubleCookie] {
+    for secured in [
+        SecuredMode::Unsecured,
+        SecuredMode::Secured,
+        SecuredMode::DoubleCookie,
+        SecuredMode::DoubleCookieOneSession,
+    ] {
         let domain = Some("example.com".into());
         let settings =
             CookieSettings { name: "sid".into(), secured, same_site: SameSite::Lax, domain };

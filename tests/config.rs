@@ -113,6 +113,8 @@ fn the_shipped_file_works_as_it_stands() {
     assert_eq!(settings.sessions.max_bytes, 512 << 20);
     let path = Path::new("nowhere/data/sessions.redb").to_owned();
     assert_eq!(settings.store, StoreSettings::Embedded { path });
+    // The words of its comments are no secrets.
+    assert!(settings.warnings.iter().any(|warning| warning.contains("tells them apart")));
     assert!(
         matches!(&settings.sessions_key, KeySource::File(file) if file.ends_with("sessions.key"))
     );

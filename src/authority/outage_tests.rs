@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::authority::login::{Login, LoginRequest};
+use crate::authority::logout::{BackchannelLogout, Logout, LogoutRequest};
 use crate::authority::{Authority, LoginSettings};
 use crate::config;
 use crate::domain::decision::{Decision, Reason};
@@ -80,6 +81,18 @@ impl Here {
         self.authority.login(&request, NOW).await
     }
 
+    async fn logout(&self, cookie: &str, everywhere: bool) -> Logout {
+        let (list, cookies) = (HeaderList::default(), [cookie.as_bytes()]);
+        let portal = portal(&list, &cookies);
+        self.authority.logout(&LogoutRequest { portal, everywhere, return_url: None }, NOW).await
+    }
+
+    async fn backchannel(&self, user: &str) -> BackchannelLogout {
+        let headers = master(user);
+        let list = headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect::<HeaderList<'_>>();
+        self.authority.backchannel_logout(&portal(&list, &[]), NOW).await
+    }
+
     async fn cookie(&self, user: &str) -> String {
         match self.login(user).await {
             Login::Opened { id, .. } => format!("vouchsafe={}", id.to_hex()),
@@ -149,6 +162,24 @@ async fn changed_attributes_that_cannot_be_written_are_not_shown() {
         here.decide("/x", &renamed, &cookie).await,
         Decision::Unavailable(Reason::StoreFailed)
     );
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_logout_that_the_store_did_not_acknowledge() {
+    // O2, A56.
+    let here = Here::new();
+    let cookie = here.cookie("dwho").await;
+    here.fail(true);
+    for everywhere in [false, true] {
+        let logout = here.logout(&cookie, everywhere).await;
+        assert!(matches!(logout, Logout::Unavailable(Reason::StoreFailed)), "{logout:?}");
+    }
+    let failed = BackchannelLogout::Unavailable(Reason::StoreFailed);
+    assert_eq!(here.backchannel("dwho").await, failed);
+    here.fail(false);
+    assert_eq!(here.decide("/x", &[], &cookie).await.reason(), Reason::Session);
+    assert!(matches!(here.logout(&cookie, false).await, Logout::Done { .. }));
+    assert_eq!(here.decide("/x", &[], &cookie).await, Decision::Challenge(Reason::SessionEnded));
 }
 
 #[tokio::test]

@@ -61,7 +61,9 @@ fn swallowed(lines: &[&str], masked: &HashMap<usize, String>, known: &[String]) 
     let mut words = Vec::new();
     for (index, masked) in masked {
         let Some(line) = lines.get(*index) else { continue };
-        if known.iter().any(|secret| line.contains(secret.as_str())) {
+        // A comment below a secret is prose, whose words our own messages may need.
+        let is_comment = line.trim_start().starts_with('#');
+        if is_comment || known.iter().any(|secret| line.contains(secret.as_str())) {
             continue;
         }
         let shown = line.chars().zip(masked.chars()).take_while(|(a, b)| a == b).count();

@@ -1,5 +1,6 @@
 //! Changing sessions: new attributes, the end. Always compare-and-swap or final (SEMANTICS S9).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use crate::store::{Applied, Expect, Write};
 
 /// How often a refresh is tried again when others change the same session.
 const REFRESH_ATTEMPTS: usize = 3;
+
+/// How many sessions end in one batch, so that nobody waits long behind it.
+const END_BATCH: usize = 128;
 
 /// What became of a compare-and-swap.
 pub(super) enum Replaced {
@@ -81,21 +85,24 @@ impl Sessions {
     /// # Errors
     /// The store did not acknowledge: some may live on; tell the client so.
     pub async fn end_all(&self, owner: Owner<'_>, now: Timestamp) -> Result<u64, SessionError> {
-        let mut ended = 0;
-        for key in self.store.members(index_of(owner), now).await? {
-            let record = self.store.get(SessionKey(key).0, now).await?;
-            let key = SessionKey(key);
+        let members = self.store.members(index_of(owner), now).await?;
+        let members: HashSet<SessionKey> = members.into_iter().map(SessionKey).collect();
+        let mut sessions: Vec<Keyed> = Vec::new();
+        for key in members.iter().copied() {
+            let record = self.store.get(key.0, now).await?;
             let session = record.and_then(|record| self.view(&key, &record));
             // Another user may share the index by chance.
-            let Some(session) = session.filter(|session| session.owner() == owner) else {
-                continue;
-            };
-            if session.kind() != Kind::HttpCookie {
-                ended += 1;
-            }
-            self.end(&[(key, session)], now).await?;
+            let session = session.filter(|session| session.owner() == owner);
+            // The half of a double cookie ends with its partner.
+            let ends_with = session.as_ref().and_then(Session::partner);
+            let is_half = session.as_ref().is_some_and(|s| s.kind() == Kind::HttpCookie)
+                && ends_with.is_some_and(|partner| members.contains(&partner));
+            sessions.extend(session.filter(|_| !is_half).map(|session| (key, session)));
         }
-        Ok(ended)
+        for some in sessions.chunks(END_BATCH) {
+            self.end(some, now).await?;
+        }
+        Ok(sessions.len() as u64)
     }
 
     /// Writes `bytes` over exactly `current`, or tells what is there instead.

@@ -194,3 +194,42 @@ async fn after_a_logout_the_old_id_gets_no_new_cookie_from_a_subrequest() {
     };
     assert_eq!(grant.cookies, []);
 }
+
+#[tokio::test]
+async fn a_load_in_flight_revives_no_session_that_is_being_ended() {
+    // A71: after a restart the cache is cold, so each of these asks the store.
+    let wish = Wish { embedded: true, ..Wish::default() };
+    let mut here = Installation::new(&wish);
+    for round in 0..20 {
+        let id = here.login("alice", at(round)).await;
+        here = here.restarted(&wish).await;
+        let presented = [cookie(&id)];
+        let asks = (0..20).map(|_| with_cookie(&here, &id, round));
+        let (seen, logout) =
+            tokio::join!(futures(asks), here.logout("https", &presented, false, at(round)));
+        deleted(logout);
+        assert!(
+            seen.iter().all(|r| matches!(r, Reason::Session | Reason::SessionEnded)),
+            "{seen:?}"
+        );
+        assert_eq!(with_cookie(&here, &id, round).await, Reason::SessionEnded, "round {round}");
+    }
+}
+
+/// Runs all of them at once, interleaved at every await.
+async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = all.map(|one| (Box::pin(one), None)).collect();
+    std::future::poll_fn(|context| {
+        for (one, output) in &mut running {
+            if output.is_none()
+                && let std::task::Poll::Ready(value) = one.as_mut().poll(context)
+            {
+                *output = Some(value);
+            }
+        }
+        let is_done = running.iter().all(|(_, output)| output.is_some());
+        if is_done { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    running.into_iter().filter_map(|(_, output)| output).collect()
+}

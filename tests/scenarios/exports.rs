@@ -16,9 +16,9 @@ fn many_exports() -> World {
         let exported = for_each(|n| format!("\n    var{n}: Master-{n}"));
         let exports = for_each(|n| format!(", App-{n}: var{n}"));
         let keys = format!("  exported_vars:{exported}");
-        let config = support::daemon::replace(&config, "  exported_vars:", &keys);
+        let config = replace(&config, "  exported_vars:", &keys);
         let list = format!("exports: {{ Auth-User: uid{exports}");
-        support::daemon::replace(&config, "exports: { Auth-User: uid", &list)
+        replace(&config, "exports: { Auth-User: uid", &list)
     });
     World::around_with(daemon, |file, text| match file {
         "auth.conf" => {

@@ -30,7 +30,7 @@ const FORGED: &[(&str, &str)] = &[
     ("X-Forwarded-For", "192.0.2.66"),
     ("X-Forwarded-Host", "evil"),
     ("X-Forwarded-Method", "EVIL"),
-    ("X-Forwarded-Port", "666"),
+    ("X-Forwarded-Port", "66666"),
     ("X-Forwarded-Proto", "evil"),
     ("X-Forwarded-Uri", "/evil"),
     ("X-Real-IP", "192.0.2.66"),
@@ -42,7 +42,7 @@ const PATHS: [&str; 3] = ["/page", "/public/page", "/assets/page"];
 
 #[track_caller]
 fn assert_clean(asked: &Asked) {
-    for trace in ["evil", "EVIL", "666", "192.0.2.66", "password"] {
+    for trace in ["evil", "EVIL", "66666", "192.0.2.66", "password"] {
         assert!(!asked.text().contains(trace), "{trace} in {asked:?}");
     }
     let masters = ["control", "cn", "user-email", "x-otp"];

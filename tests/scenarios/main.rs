@@ -7,6 +7,8 @@
 //! - `refusals`: what clients are told: 401, 302, 403
 //! - `paths`: spellings of a path that must not reach the application
 //! - `portal`: logging in, and the cookies that come of it
+//! - `journeys`: from a page to the portal and back, and browsers that go in circles
+//! - `logout`: ending sessions, and who may make a browser do it
 //! - `secrecy`: what must stand in no log, metric, answer or file
 //! - `outage`: the daemon is killed, restarted, terminated under load
 //! - `exports`: many of them, and large ones
@@ -28,6 +30,8 @@ mod crash;
 mod exports;
 mod framing;
 mod headers;
+mod journeys;
+mod logout;
 mod metrics;
 mod outage;
 mod paths;
@@ -40,7 +44,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use support::client::{Answer, Request};
-use support::daemon::Daemon;
+use support::daemon::{Daemon, replace};
 use support::echo::{Asked, Echo};
 use support::nginx::Nginx;
 use support::programs;
@@ -74,6 +78,14 @@ struct World {
 impl World {
     fn start() -> Self {
         Self::around(Daemon::start())
+    }
+
+    /// One in which TLS ends in front of nginx, so that the secure cookie counts.
+    fn start_secure() -> Self {
+        Self::around_with(Daemon::start(), |name, text| match name {
+            "auth.conf" | "example.conf" => replace(&text, "$scheme;", "https;"),
+            _ => text,
+        })
     }
 
     fn around(daemon: Daemon) -> Self {

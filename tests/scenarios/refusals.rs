@@ -3,7 +3,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::support::daemon::replace;
 use super::*;
 
 /// The URL that the portal is asked to return to.

@@ -7,18 +7,15 @@ const SECRET: &str = "hush-hush-9";
 
 /// The configuration with an audit log of its own.
 fn audited(config: &str) -> String {
-    support::daemon::replace(config, "# audit: {", "audit: {")
+    replace(config, "# audit: {", "audit: {")
 }
 
 #[test]
 fn neither_ids_nor_the_control_content_are_written_anywhere() {
     let daemon = Daemon::start_with(|config| {
-        let config = support::daemon::replace(&config, "level: info", "level: debug");
-        let config = support::daemon::replace(
-            &config,
-            "control_content: password",
-            &format!("control_content: {SECRET}"),
-        );
+        let config = replace(&config, "level: info", "level: debug");
+        let config =
+            replace(&config, "control_content: password", &format!("control_content: {SECRET}"));
         audited(&config)
     });
     let world = World::around(daemon);
@@ -120,9 +117,7 @@ fn a_peer_in_mapped_form_is_the_same_peer() {
 
 #[test]
 fn a_json_log_is_one_object_a_line_with_fields_of_its_own() {
-    let daemon = Daemon::start_with(|config| {
-        support::daemon::replace(&config, "format: text", "format: json")
-    });
+    let daemon = Daemon::start_with(|config| replace(&config, "format: text", "format: json"));
     let check = Request::new("GET", APP, "/auth/nginx").headers(MASTER).headers(&[
         ("X-Original-Method", "POST"),
         ("X-Original-URI", "/admin/x"),
