@@ -6,12 +6,11 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::config::compile::portal::Origin;
-use crate::config::compile::{Compiler, headers, rules, slave, urls};
+use crate::config::compile::{Compiler, headers, hosts, rules, slave, urls};
 use crate::config::defaults;
 use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawApplication, RawConfig, RawSlave};
 use crate::config::reader::suggestion;
-use crate::domain::host;
 use crate::domain::limits::{APPLICATIONS, EXPORTS_PER_APPLICATION};
 use crate::policy::application::Applications;
 use crate::policy::export::{Export, Exports, Variable};
@@ -91,7 +90,7 @@ fn canonical_hosts(
     let mut mine = Vec::new();
     for (index, written) in raw.hosts.items.iter().enumerate() {
         let at = if raw.hosts.is_list { path.index(index) } else { path.clone() };
-        let Some(host) = compiler.checked(&at, canonical_host(written)) else { continue };
+        let Some(host) = compiler.checked(&at, hosts::canonical(written)) else { continue };
         if let Some(line) = taken.get(&host) {
             let text = format!(
                 "the host '{host}' is already taken at line {line}; give each host to \
@@ -131,44 +130,6 @@ fn url(
         compiler.error(&path, &text);
     }
     Some(place.url)
-}
-
-/// Why a text is not a host of ours.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HostError {
-    /// A wildcard for everything.
-    #[error("'*' alone would take every host; write e.g. *.example.com")]
-    Everything,
-    /// A host with a port.
-    #[error("'{0}' has a port, and rules do not know ports; write the name alone")]
-    Port(String),
-    /// No host at all.
-    #[error("'{0}' is not a host; write e.g. app.example.com or *.apps.example.com")]
-    Malformed(String),
-}
-
-/// A canonical host, or `*.` and one.
-///
-/// # Errors
-/// Report it; the message holds the remedy.
-pub fn canonical_host(written: &str) -> Result<String, HostError> {
-    if matches!(written, "*" | "*.") {
-        return Err(HostError::Everything);
-    }
-    let (wildcard, name) = match written.strip_prefix("*.") {
-        Some(name) => ("*.", name),
-        None => ("", written),
-    };
-    let malformed = || HostError::Malformed(written.to_owned());
-    let host = host::canonical(name.as_bytes()).map_err(|_| malformed())?;
-    let after_address = name.rsplit(']').next().unwrap_or(name);
-    if after_address.contains(':') {
-        return Err(HostError::Port(written.to_owned()));
-    }
-    if !wildcard.is_empty() && host.starts_with('[') {
-        return Err(malformed());
-    }
-    Ok(format!("{wildcard}{host}"))
 }
 
 fn exports(
@@ -234,31 +195,4 @@ fn variable(
         compiler.error(path, &text);
     }
     None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_are_canonical() {
-        for (written, expected) in [
-            ("App.Example.com.", "app.example.com"),
-            ("*.Apps.example.com", "*.apps.example.com"),
-            ("bücher.example", "xn--bcher-kva.example"),
-            ("[2001:DB8::1]", "[2001:db8::1]"),
-        ] {
-            assert_eq!(canonical_host(written).as_deref(), Ok(expected));
-        }
-    }
-
-    #[test]
-    fn what_is_not_one_host_is_refused() {
-        for written in ["*", "*.", "*.*.example.com", "a*.example.com", "a b", "", "*.[::1]", "a/b"]
-        {
-            assert!(canonical_host(written).is_err(), "{written}");
-        }
-        assert_eq!(canonical_host("a:80"), Err(HostError::Port("a:80".into())));
-        assert_eq!(canonical_host("[::1]:80"), Err(HostError::Port("[::1]:80".into())));
-    }
 }

@@ -5,6 +5,7 @@
 
 mod applications;
 mod headers;
+mod hosts;
 mod logo;
 mod masters;
 mod patterns;

@@ -4,7 +4,7 @@ use url::Url;
 
 use crate::config::PortalSettings;
 use crate::config::compile::urls::{self, UrlError};
-use crate::config::compile::{Compiler, applications};
+use crate::config::compile::{Compiler, hosts};
 use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawBackend, RawPortal};
 use crate::policy::return_url::{ReturnUrls, TrustedDomain};
@@ -80,7 +80,7 @@ fn trusted_domains(
         let path = if is_list { parent.index(index) } else { parent.clone() };
         // A leading dot is how LemonLDAP::NG writes a wildcard.
         let wildcard = written.strip_prefix('.').map(|name| format!("*.{name}"));
-        let host = applications::canonical_host(wildcard.as_deref().unwrap_or(written));
+        let host = hosts::canonical(wildcard.as_deref().unwrap_or(written));
         let Some(host) = compiler.checked(&path, host) else { continue };
         trusted.push(match host.strip_prefix("*.") {
             Some(name) => TrustedDomain::Below(name.into()),
