@@ -1,6 +1,6 @@
 # Each target works alone. `make quick` before a commit, `make ci` before a merge.
 
-.PHONY: run quick test ci docs dependencies full fuzz bench
+.PHONY: run quick test ci docs dependencies full peers fuzz bench
 
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS = target_path host forwarded_for cookie record return_url config nginx_question
@@ -27,7 +27,10 @@ dependencies: ## licences, sources, duplicates, and crates that nothing uses
 	cargo deny check bans licenses sources
 	cargo machete
 
-full: ci fuzz bench          ## what a release needs
+full: ci peers fuzz bench    ## what a release needs
+
+peers:        ## the real LemonLDAP::NG and Vouchsafe, asked the same: installs it (Debian 12)
+	tests/peers/run
 
 fuzz:         ## every parser of foreign bytes, FUZZ_SECONDS each
 	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz

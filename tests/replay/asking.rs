@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use serde_json::Value;
 
 use crate::differences::matches;
+use crate::installed::Installed;
 use crate::recordings::{Recording, Request, Role};
 use crate::support::client::{self, Answer};
-use crate::support::daemon::Daemon;
 
 /// The hosts that are meant where a recording names none.
 const PORTAL: &str = "auth.example.com";
@@ -42,7 +42,12 @@ impl Ids {
 }
 
 /// The request that a recording sent.
-pub fn request(recording: &Recording, request: &Request, ids: &Ids) -> client::Request {
+pub fn request(
+    recording: &Recording,
+    request: &Request,
+    ids: &Ids,
+    installed: &(impl Installed + ?Sized),
+) -> client::Request {
     let Request { to, method, path, headers, body } = request;
     let lines: Vec<String> = headers.iter().map(|line| ids.fill(line)).collect();
     let lines = lines.iter().map(|line| line.split_once(':').unwrap());
@@ -54,7 +59,7 @@ pub fn request(recording: &Recording, request: &Request, ids: &Ids) -> client::R
         (None, Role::Application | Role::Handler) => APPLICATION,
     };
     let mut asked = match to {
-        Role::Handler => Daemon::check_of(method, "http", host, path),
+        Role::Handler => installed.check(method, host, path),
         Role::Portal | Role::PortalOverHttp | Role::Application => {
             client::Request::new(method, host, path)
         }

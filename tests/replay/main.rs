@@ -10,6 +10,9 @@
 //! - `differences`: where Vouchsafe answers otherwise on purpose, with the rule that demands it
 //! - `later`: what waits for a feature that this version does not have
 //! - `verdict`: what should have come, and what came
+//! - `side_by_side`: the same with the real LemonLDAP::NG beside it, on demand
+//! - `peer`: that LemonLDAP::NG; `installed`: what it and `world` have in common
+//! - `elsewhere`: recordings of a LemonLDAP::NG that is not the one beside it
 //!
 //! `REPLAY_ONLY='slave_*,ip_*' cargo test --test replay` replays only some.
 
@@ -26,10 +29,14 @@ mod support;
 mod asking;
 mod configuration;
 mod differences;
+mod elsewhere;
 mod front;
+mod installed;
 mod later;
 mod outcome;
+mod peer;
 mod recordings;
+mod side_by_side;
 mod verdict;
 mod world;
 
@@ -62,6 +69,21 @@ fn is_wanted(name: &str) -> bool {
         .map_or(true, |only| only.split(',').any(|pattern| matches(pattern, name)))
 }
 
+/// Does `work` with every group, with `at_a_time` of them at a time.
+fn for_each(groups: Vec<Vec<&Recording>>, at_a_time: usize, work: impl Fn(&[&Recording]) + Sync) {
+    let queue = Mutex::new(groups);
+    let next = || queue.lock().unwrap().pop();
+    std::thread::scope(|scope| {
+        for _ in 0..at_a_time {
+            scope.spawn(|| {
+                while let Some(group) = next() {
+                    work(&group);
+                }
+            });
+        }
+    });
+}
+
 /// Replays recordings that share a configuration.
 fn replay(group: &[&Recording], app: &Echo) -> Vec<Mismatch> {
     let world = World::start(group[0], app);
@@ -74,18 +96,10 @@ fn replay(group: &[&Recording], app: &Echo) -> Vec<Mismatch> {
 fn every_recording_is_answered_as_it_was_or_as_the_table_of_differences_says() {
     let recordings = recordings::all();
     let app = Echo::start();
-    let queue = Mutex::new(by_configuration(&recordings));
     let found = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
-            scope.spawn(|| {
-                loop {
-                    let Some(group) = queue.lock().unwrap().pop() else { return };
-                    let mismatches = replay(&group, &app);
-                    found.lock().unwrap().extend(mismatches);
-                }
-            });
-        }
+    for_each(by_configuration(&recordings), AT_A_TIME, |group| {
+        let mismatches = replay(group, &app);
+        found.lock().unwrap().extend(mismatches);
     });
     for waiting in LATER {
         println!("not compared yet: {waiting}");

@@ -152,7 +152,7 @@ impl<'de> Deserialize<'de> for Outcome {
 }
 
 /// A number, whether it is written as a number or as a text.
-fn plain(value: &Value) -> String {
+pub fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

@@ -11,7 +11,7 @@ use crate::outcome::Outcome;
 use crate::support::programs;
 
 /// One question and its answer.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recording {
     pub name: String,
@@ -26,7 +26,7 @@ pub struct Recording {
 }
 
 /// What was sent.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     pub to: Role,

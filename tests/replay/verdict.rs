@@ -29,7 +29,7 @@ pub struct Mismatch {
 }
 
 impl<'a> Expected<'a> {
-    /// What was recorded, with the table of differences laid over it.
+    /// What LemonLDAP::NG answers, with the table of differences laid over it.
     pub fn of(recording: &'a Recording) -> Self {
         let about = DIFFERENCES.iter().filter(|row| row.is_about(&recording.name));
         let mut pins: Vec<_> =
@@ -51,37 +51,60 @@ impl<'a> Expected<'a> {
 
     /// Every aspect in which `got` is not what it must be.
     pub fn mismatches(&self, got: &Outcome) -> Vec<Mismatch> {
-        let aspects =
-            self.wanted.aspects().chain(got.aspects()).chain(self.waiting.iter().copied());
-        let aspects: BTreeSet<&str> = aspects.collect();
+        let waiting = self.waiting.iter().copied();
+        let aspects: BTreeSet<&str> =
+            self.wanted.aspects().chain(got.aspects()).chain(waiting).collect();
         let judged = aspects.into_iter().filter_map(|aspect| {
             let (wanted, why) = self.judge(aspect, got.get(aspect))?;
-            Some(Mismatch {
-                recording: format!("{}: {}", self.recording.name, self.recording.notes),
-                aspect: aspect.to_owned(),
-                why,
-                wanted: wanted.to_owned(),
-                got: got.get(aspect).to_owned(),
-            })
+            Some(Mismatch::of(self.recording, aspect, wanted, why, got))
         });
         judged.collect()
     }
 
+    /// The rules by which `got` is not LemonLDAP::NG's answer.
+    pub fn rules(&self, got: &Outcome) -> BTreeSet<&'static str> {
+        let rows = self.rows.iter();
+        let broken = rows.filter(|(aspect, _)| self.recording.differs(aspect, got.get(aspect)));
+        broken.map(|(_, row)| row.rule).collect()
+    }
+
     /// What would be right instead of `got`, and why.
     fn judge(&self, aspect: &str, got: &str) -> Option<(&str, String)> {
-        let (recorded, wanted) = (self.recording.expected.get(aspect), self.wanted.get(aspect));
+        let (reference, wanted) = (self.recording.expected.get(aspect), self.wanted.get(aspect));
         if self.waiting.contains(&aspect) {
             let why = "it works now: take it out of later.rs".to_owned();
-            return (got == recorded).then_some(("something else", why));
+            return (got == reference).then_some(("something else", why));
         }
         let why = match self.rows.get(aspect) {
             _ if got == wanted => return None,
-            None => "as it was recorded".to_owned(),
-            Some(row) if got == recorded => format!("not as it was recorded: {row}"),
-            Some(row) => format!("recorded was {recorded}: {row}"),
+            None => "as LemonLDAP::NG answers".to_owned(),
+            Some(row) if got == reference => format!("not as LemonLDAP::NG answers: {row}"),
+            Some(row) => format!("not {reference}, which LemonLDAP::NG answers: {row}"),
         };
         Some((wanted, why))
     }
+}
+
+impl Mismatch {
+    fn of(recording: &Recording, aspect: &str, wanted: &str, why: String, got: &Outcome) -> Self {
+        Self {
+            recording: format!("{}: {}", recording.name, recording.notes),
+            aspect: aspect.to_owned(),
+            why,
+            wanted: wanted.to_owned(),
+            got: got.get(aspect).to_owned(),
+        }
+    }
+}
+
+/// Every aspect in which LemonLDAP::NG answers `recording` otherwise than it was recorded.
+pub fn changes(recording: &Recording, live: &Outcome) -> Vec<Mismatch> {
+    let aspects: BTreeSet<&str> = recording.expected.aspects().chain(live.aspects()).collect();
+    let changed = aspects.into_iter().filter(|aspect| recording.differs(aspect, live.get(aspect)));
+    let why = || "as it was recorded".to_owned();
+    changed
+        .map(|aspect| Mismatch::of(recording, aspect, recording.expected.get(aspect), why(), live))
+        .collect()
 }
 
 impl fmt::Display for Mismatch {

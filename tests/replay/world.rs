@@ -5,9 +5,9 @@
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
-use crate::asking::{self, Ids};
 use crate::configuration::{self, SESSION_HOST};
 use crate::front;
+use crate::installed::Installed;
 use crate::outcome::Outcome;
 use crate::recordings::{Recording, Role};
 use crate::support::client::Request;
@@ -49,10 +49,7 @@ impl World {
     pub fn answer(&self, recording: &Recording) -> Outcome {
         match self {
             Self::Refused(keys) => Outcome::only("configuration", format!("refused at {keys}")),
-            Self::Running(running) => {
-                let answer = running.answer(recording);
-                answer.unwrap_or_else(|error| Outcome::only("connection", error.to_string()))
-            }
+            Self::Running(running) => running.answer(recording),
         }
     }
 }
@@ -77,59 +74,17 @@ fn refused(recording: &Recording) -> Option<String> {
     Some(keys.join(" and "))
 }
 
-impl Running {
-    fn answer(&self, recording: &Recording) -> std::io::Result<Outcome> {
-        let Some(request) = &recording.request else { return self.stored() };
-        let ids = self.ids(recording)?;
-        let to = match request.to {
+impl Installed for Running {
+    fn address(&self, to: Role) -> SocketAddr {
+        match to {
             Role::Portal => self.tls,
             Role::PortalOverHttp | Role::Application => self.nginx.address,
             Role::Handler => self.daemon.public,
-        };
-        let answer = asking::send(&asking::request(recording, request, &ids), to)?;
-        Ok(Outcome::of(request.to, &answer))
+        }
     }
 
-    /// The sessions that the placeholders of a recording speak of.
-    fn ids(&self, recording: &Recording) -> std::io::Result<Ids> {
-        let needed = |names: &[&str]| names.iter().any(|name| recording.needs(name));
-        if !needed(&["{main}", "{http}", "{upper main}", "{ended}", "{expired}"]) {
-            return Ok(Ids::default());
-        }
-        let ids = self.log_in()?;
-        let cookie = format!("lemonldap={}", ids.main);
-        if needed(&["{ended}"]) {
-            asking::with_session("/?logout=1", &cookie).try_send(self.tls)?;
-        }
-        if needed(&["{expired}"]) {
-            wait_for("the session has expired", || {
-                let answer = asking::with_session("/", &cookie).send(self.tls);
-                (answer.status != 200).then_some(())
-            });
-        }
-        Ok(ids)
-    }
-
-    fn log_in(&self) -> std::io::Result<Ids> {
-        asking::login().try_send(self.tls).map(|answer| Ids::of(&answer))
-    }
-
-    /// How many records a login adds to the store, and what they say.
-    fn stored(&self) -> std::io::Result<Outcome> {
-        let before = self.records();
-        let ids = self.log_in()?;
-        let mut outcome = Outcome::only("sessions", (self.records() - before).to_string());
-        let cookie = format!("lemonldap={}", ids.main);
-        let check = Daemon::check_of("GET", "https", SESSION_HOST, "/").header("Cookie", &cookie);
-        let answer = check.try_send(self.daemon.public)?;
-        for (header, aspect) in [
-            ("Session-User", "_user"),
-            ("Session-Level", "authenticationLevel"),
-            ("Session-Ip", "ipAddr"),
-        ] {
-            outcome.set(aspect, answer.all(header).join(" and "));
-        }
-        Ok(outcome)
+    fn check(&self, method: &str, host: &str, target: &str) -> Request {
+        Daemon::check_of(method, "http", host, target)
     }
 
     /// The metric `vouchsafe_sessions`.
@@ -139,5 +94,20 @@ impl Running {
         let text = String::from_utf8(metrics.body).unwrap();
         let value = text.lines().find_map(|line| line.strip_prefix("vouchsafe_sessions "));
         value.unwrap().parse().unwrap()
+    }
+
+    fn content(&self, id: &str) -> std::io::Result<Outcome> {
+        let cookie = format!("lemonldap={id}");
+        let check = Daemon::check_of("GET", "https", SESSION_HOST, "/").header("Cookie", &cookie);
+        let answer = check.try_send(self.daemon.public)?;
+        let mut content = Outcome::default();
+        for (header, aspect) in [
+            ("Session-User", "_user"),
+            ("Session-Level", "authenticationLevel"),
+            ("Session-Ip", "ipAddr"),
+        ] {
+            content.set(aspect, answer.all(header).join(" and "));
+        }
+        Ok(content)
     }
 }
