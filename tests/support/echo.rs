@@ -43,7 +43,14 @@ pub struct Asked(Value);
 impl Asked {
     /// `None` if the answer is not the application's.
     pub fn from(answer: &Answer) -> Option<Self> {
-        answer.one("X-Echo").map(|_| Self(answer.json()))
+        answer.one("X-Echo").map(|_| Self::read(&answer.body))
+    }
+
+    /// Reads the body of the application's answer.
+    #[track_caller]
+    pub fn read(body: &[u8]) -> Self {
+        let body = String::from_utf8_lossy(body);
+        Self(serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error} in {body}")))
     }
 
     /// The values of all header lines called `name`.

@@ -28,10 +28,7 @@ impl Nginx {
         application: SocketAddr,
         change: &dyn Fn(&str, String) -> String,
     ) -> Self {
-        let address = free_address();
-        let folder = temporary_folder();
-        // Started as root, nginx gives its workers to nobody, who must reach the temporary bodies.
-        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let (address, folder) = (free_address(), temporary_folder());
         let example = std::fs::read_to_string(programs::shipped("nginx/example.conf")).unwrap();
         let example = change("example.conf", example);
         let config = replace(&example, "127.0.0.1:9080;", &format!("{daemon};"));
@@ -43,7 +40,13 @@ impl Nginx {
             &folder.path().join("snippets"),
             change,
         );
+        Self::start_in(folder, program, address)
+    }
 
+    /// Starts `program` with the `nginx.conf` in `folder`, which makes it listen on `address`.
+    pub fn start_in(folder: TempDir, program: &Path, address: SocketAddr) -> Self {
+        // Started as root, nginx gives its workers to nobody, who must reach the temporary bodies.
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let (prefix, config, log) = (path(""), path("nginx.conf"), path("error.log"));
         let arguments = ["-p", &prefix, "-c", &config, "-e", &log, "-g", "daemon off;"];

@@ -43,7 +43,8 @@ pub fn shipped(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn debian(path: &str, package: &str) -> PathBuf {
+/// A program of Debian's, and the package that it comes with.
+pub fn debian(path: &str, package: &str) -> PathBuf {
     let install = "apt-get install --no-install-recommends";
     assert!(Path::new(path).exists(), "{path} is missing; run: {install} {package}");
     path.into()

@@ -1,6 +1,6 @@
-//! What the pages load: the style sheet and the logo.
+//! What the pages load: the style sheet, the icon and the logo.
 //!
-//! Must not know: which page asks. Browsers may keep both for an hour.
+//! Must not know: which page asks. Browsers may keep all of them for an hour.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderValue};
@@ -36,18 +36,24 @@ pub fn sheet() -> HttpResponse {
         .body(SHEET)
 }
 
+/// The icon in the browser's tab. A page that names none makes browsers ask for `/favicon.ico`.
+pub fn icon() -> HttpResponse {
+    picture(SVG, Bytes::from_static(BUILT_IN))
+}
+
 /// The logo, if there is one.
 pub fn logo(logo: Option<&Logo>) -> HttpResponse {
-    let (media_type, bytes) = match logo {
-        Some(Logo::BuiltIn) => (SVG, Bytes::from_static(BUILT_IN)),
-        Some(Logo::Picture { media_type, bytes }) => (*media_type, bytes.clone()),
-        None => {
-            return HttpResponse::NotFound()
-                .insert_header((header::CACHE_CONTROL, "no-store"))
-                .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-                .finish();
-        }
-    };
+    match logo {
+        Some(Logo::BuiltIn) => picture(SVG, Bytes::from_static(BUILT_IN)),
+        Some(Logo::Picture { media_type, bytes }) => picture(media_type, bytes.clone()),
+        None => HttpResponse::NotFound()
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .finish(),
+    }
+}
+
+fn picture(media_type: &str, bytes: Bytes) -> HttpResponse {
     let unknown = HeaderValue::from_static("application/octet-stream");
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, HeaderValue::try_from(media_type).unwrap_or(unknown)))
@@ -72,16 +78,18 @@ mod tests {
     }
 
     #[test]
-    fn the_sheet_and_the_logo_may_be_kept_and_do_nothing() {
+    fn the_sheet_the_icon_and_the_logo_may_be_kept_and_do_nothing() {
         let sheet = sheet();
         assert_eq!(value(&sheet, "content-type"), "text/css; charset=utf-8");
-        let logo = logo(Some(&Logo::BuiltIn));
-        assert_eq!(value(&logo, "content-type"), "image/svg+xml");
-        assert_eq!(
-            value(&logo, "content-security-policy"),
-            "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-        );
-        for response in [&sheet, &logo] {
+        let pictures = [icon(), logo(Some(&Logo::BuiltIn))];
+        for picture in &pictures {
+            assert_eq!(value(picture, "content-type"), "image/svg+xml");
+            assert_eq!(
+                value(picture, "content-security-policy"),
+                "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+            );
+        }
+        for response in pictures.iter().chain([&sheet]) {
             assert_eq!(value(response, "cache-control"), "public, max-age=3600");
             assert_eq!(value(response, "x-content-type-options"), "nosniff");
         }

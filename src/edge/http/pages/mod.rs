@@ -141,6 +141,12 @@ impl Pages {
         assets::sheet()
     }
 
+    /// `GET assets/icon.svg`, on every page.
+    #[must_use]
+    pub fn icon() -> HttpResponse {
+        assets::icon()
+    }
+
     /// `GET assets/logo`; 404 without one.
     #[must_use]
     pub fn logo(&self) -> HttpResponse {

@@ -158,6 +158,7 @@ fn every_page_is_whole() {
                 "<meta name=\"robots\" content=\"noindex\">",
                 &format!("<meta name=\"vouchsafe-error\" content=\"{number}\">"),
                 "<link rel=\"stylesheet\" href=\"assets/portal.css\">",
+                "<link rel=\"icon\" href=\"assets/icon.svg\">",
             ] {
                 assert_eq!(html.matches(part).count(), 1, "{part} in\n{html}");
             }
@@ -332,6 +333,7 @@ fn a_refusal_says_what_to_do_and_what_to_tell() {
     <meta name="vouchsafe-error" content="75">
     <title>The login was not accepted</title>
     <link rel="stylesheet" href="assets/portal.css">
+    <link rel="icon" href="assets/icon.svg">
     </head>
     <body>
     <main>

@@ -34,6 +34,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/logout/backchannel").to(backchannel))
         .service(web::resource("/ping").to(ping))
         .service(web::resource("/assets/portal.css").to(async || Pages::sheet()))
+        .service(web::resource("/assets/icon.svg").to(async || Pages::icon()))
         .service(web::resource("/assets/logo").to(logo));
 }
 
