@@ -164,7 +164,10 @@ fn nginx_question(input: &[u8]) {
     match decision {
         Decision::Allow(grant) => {
             assert!(matches!(grant.reason, Reason::Skipped | Reason::Unprotected), "{grant:?}");
-            assert!(grant.exports.0.iter().all(|header| header.value.is_empty()), "{grant:?}");
+            assert!(
+                grant.exports.headers.iter().all(|header| header.value.is_empty()),
+                "{grant:?}"
+            );
             assert!(grant.cookies.is_empty(), "{grant:?}");
         }
         Decision::Unavailable(reason) => panic!("nothing failed, but {reason:?}"),

@@ -82,3 +82,18 @@ loop-other-host = Das Cookie gilt für { $cookie-domain }, die Seite liegt aber 
 loop-portal-over-http = Sie haben { $host } mit http:// aufgerufen, Ihr Browser behält das Cookie aber nur, wenn es über https:// kommt.
     .user = Öffnen Sie die Seite noch einmal, mit https:// am Anfang der Adresse.
     .administrator = portal.url muss mit https:// beginnen, und { $host } muss von http auf https umleiten. Gibt es nur unverschlüsseltes HTTP, setzen Sie sessions.cookie.secured auf 0.
+
+## Ablehnungen, auf dem Host einer Anwendung
+
+denied-forbidden = Sie dürfen diese Seite nicht öffnen.
+    .title = Kein Zugang
+denied-master = Das Anmeldesystem konnte sich nicht ausweisen.
+    .title = Kein Zugang
+denied-factor = Für diese Seite müssen Sie ein zweites Mal zeigen, wer Sie sind.
+    .title = Zweiter Faktor nötig
+denied-request = Die Anfrage wurde nicht verstanden. Vielleicht ist die Adresse falsch geschrieben.
+    .title = Anfrage nicht verstanden
+denied-throttled = In kurzer Zeit wurde zu viel angefragt. Bitte warten Sie eine Minute.
+    .title = Bitte warten
+denied-unavailable = Der Zugang kann gerade nicht geprüft werden. Bitte versuchen Sie es in einer Minute wieder.
+    .title = Vorübergehend nicht verfügbar

@@ -83,3 +83,18 @@ loop-other-host = The cookie is meant for { $cookie-domain }, but the page is on
 loop-portal-over-http = You opened { $host } with http://, but your browser only keeps the cookie if it comes over https://.
     .user = Open the page again with https:// at the beginning of its address.
     .administrator = portal.url has to begin with https://, and { $host } has to redirect from http to https. For plain HTTP only, set sessions.cookie.secured to 0.
+
+## Denials, on an application's own host
+
+denied-forbidden = You are not allowed to open this page.
+    .title = No access
+denied-master = The login system could not prove who it is.
+    .title = No access
+denied-factor = This page needs a second proof of who you are.
+    .title = A second factor is needed
+denied-request = The request was not understood. Perhaps the address is mistyped.
+    .title = Request not understood
+denied-throttled = Too much was asked in a short time. Please wait a minute.
+    .title = Please wait
+denied-unavailable = Access cannot be checked at the moment. Please try again in a minute.
+    .title = Temporarily unavailable

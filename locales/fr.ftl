@@ -82,3 +82,18 @@ loop-other-host = Le cookie est destiné à { $cookie-domain }, mais la page se 
 loop-portal-over-http = Vous avez ouvert { $host } en http://, mais votre navigateur ne garde le cookie que s’il arrive en https://.
     .user = Ouvrez de nouveau la page, avec https:// au début de son adresse.
     .administrator = portal.url doit commencer par https://, et { $host } doit rediriger de http vers https. Pour du HTTP non chiffré uniquement, réglez sessions.cookie.secured sur 0.
+
+## Refus, sur l’hôte d’une application
+
+denied-forbidden = Vous n’avez pas le droit d’ouvrir cette page.
+    .title = Accès refusé
+denied-master = Le système de connexion n’a pas pu s’identifier.
+    .title = Accès refusé
+denied-factor = Cette page demande une seconde preuve de votre identité.
+    .title = Second facteur nécessaire
+denied-request = La requête n’a pas été comprise. L’adresse est peut-être mal écrite.
+    .title = Requête non comprise
+denied-throttled = Trop de requêtes en peu de temps. Veuillez patienter une minute.
+    .title = Veuillez patienter
+denied-unavailable = L’accès ne peut pas être vérifié pour le moment. Veuillez réessayer dans une minute.
+    .title = Temporairement indisponible

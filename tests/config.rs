@@ -144,7 +144,7 @@ fn a_rule_knows_its_line_and_is_canonical() {
 fn exports_keep_the_order_of_the_file() {
     let settings = good(GOOD);
     let exports = &settings.policy.applications.find("a.example.com").unwrap().exports;
-    let names: Vec<&str> = exports.nobody().0.iter().map(|header| &*header.name).collect();
+    let names: Vec<&str> = exports.nobody().headers.iter().map(|header| &*header.name).collect();
     assert_eq!(names, ["auth-mail", "auth-user", "auth-groups"]);
 }
 

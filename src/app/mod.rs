@@ -23,7 +23,7 @@ use crate::domain::time::Timestamp;
 use crate::edge::admin::{self, Admin};
 use crate::edge::clock::Clock;
 use crate::edge::http::pages::Pages;
-use crate::edge::http::{self, Edge};
+use crate::edge::{Edge, http};
 use crate::session::Sessions;
 use crate::session::fingerprint::Fingerprinter;
 use crate::store::Store;

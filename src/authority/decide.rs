@@ -16,11 +16,11 @@ use crate::domain::identity::Asserted;
 use crate::domain::limits::METHOD_BYTES;
 use crate::domain::location::Location;
 use crate::domain::network::{Chain, parse_chain};
-use crate::domain::request::{AuthRequest, Input, Purpose, Scheme};
+use crate::domain::request::{Addresses, AuthRequest, Input, Purpose, Scheme, reference};
 use crate::domain::target::{Target, TargetError};
 use crate::domain::time::Timestamp;
 use crate::policy::application::Application;
-use crate::policy::rule::Effect;
+use crate::policy::rule::{Effect, Requirement};
 use crate::policy::trust::{Standing, ambiguous};
 use crate::session::{Keyed, Lookup, SessionError};
 use crate::telemetry::metrics::Stopwatch;
@@ -70,7 +70,7 @@ impl Authority {
             return Err(Reason::UntrustedPeer);
         }
         let standing = trust
-            .admit(request.peer, &chain_of(request)?, request.headers)
+            .admit(request.peer, &self.chain_of(request)?, request.headers)
             .inspect_err(|reason| self.metrics.master_rejected(*reason))?;
         if request.reserved_header {
             return Err(Reason::ReservedHeader);
@@ -82,7 +82,11 @@ impl Authority {
             TargetError::Malformed => Reason::MalformedTarget,
             TargetError::Ambiguous => Reason::AmbiguousPath,
         })?;
-        let application = self.policy.applications.find(&host).ok_or(Reason::UnknownHost)?;
+        let applications = &self.policy.applications;
+        let application = match request.demands.application {
+            Some(name) => applications.named(name).ok_or(Reason::UnknownApplication)?,
+            None => applications.find(&host).ok_or(Reason::UnknownHost)?,
+        };
         let asserted = self.asserted(&standing, request.headers)?;
         Ok(Question { method, target, scheme, asserted, application })
     }
@@ -113,15 +117,25 @@ impl Authority {
     ) -> Answer {
         let rule = question.application.rules.first_match(question.method, question.target.path());
         let at = rule.map(|rule| rule.at);
+        let demands_level = request.demands.level > 0;
         // Today's clauses need no identity, so a skip can be decided before any session (R1).
-        if let Some(Effect::Skip) = rule.map(|rule| rule.effect) {
+        if let Some(Effect::Skip) = rule.map(|rule| rule.effect)
+            && !demands_level
+        {
             return (nobody(question, Reason::Skipped), at);
         }
         let cookie = match self.cookie(request, question.scheme, now).await {
             Ok(cookie) => cookie,
             Err(error) => return (Self::refused(&error), None),
         };
-        let decision = match rule.map(|rule| rule.effect) {
+        // Where the proxy demands a level, what is free for anybody is not (T7).
+        let effect = rule.map(|rule| match rule.effect {
+            Effect::Skip | Effect::Unprotect if demands_level => {
+                Effect::Allow(Requirement::default())
+            }
+            effect @ (Effect::Allow(_) | Effect::Deny | Effect::Skip | Effect::Unprotect) => effect,
+        });
+        let decision = match effect {
             None => refuse(&cookie, question, Reason::NoRuleMatched),
             Some(Effect::Deny) => refuse(&cookie, question, Reason::RuleDenied),
             Some(Effect::Skip) => nobody(question, Reason::Skipped),
@@ -141,6 +155,9 @@ impl Authority {
                 Decision::Challenge(Reason::MasterRequired)
             }
             Some(Effect::Allow(_)) => match self.identify(request, question, cookie, now).await {
+                Ok((keyed, _)) if keyed.1.level() < request.demands.level => {
+                    Decision::Deny(Reason::LevelTooLow)
+                }
                 Ok((keyed, cookies)) => self.grant(question, &keyed, Reason::Session, cookies),
                 Err(refusal) => refusal,
             },
@@ -297,14 +314,36 @@ impl Authority {
         Decision::Allow(Grant { reason, application: question.application.id.0, exports, cookies })
     }
 
+    /// The addresses that the dialect may read (T2).
+    fn chain_of(&self, request: &AuthRequest<'_>) -> Result<Chain, Reason> {
+        let parse = |value| parse_chain(value).map_err(|_| Reason::MalformedForwardedFor);
+        match request.addresses {
+            Addresses::Forwarded(forwarded) => {
+                parse(forwarded.map_err(ambiguous)?.ok_or(Reason::NoClientAddress)?)
+            }
+            Addresses::Source { address, forwarded } => {
+                let address = address.ok_or(Reason::NoClientAddress)?;
+                let mut chain = match forwarded.map_err(ambiguous)? {
+                    Some(forwarded) if self.policy.trust.is_trusted_proxy(address) => {
+                        parse(forwarded)?
+                    }
+                    _ => Chain::new(),
+                };
+                chain.push(address);
+                Ok(chain)
+            }
+        }
+    }
+
     /// The client's address as far as it can be believed; a stranger's word about it cannot.
     fn client_for_the_record(&self, request: &AuthRequest<'_>) -> IpAddr {
         let trust = &self.policy.trust;
         if !trust.is_trusted_proxy(request.peer) {
             return request.peer;
         }
-        let standing =
-            chain_of(request).and_then(|chain| trust.admit(request.peer, &chain, request.headers));
+        let standing = self
+            .chain_of(request)
+            .and_then(|chain| trust.admit(request.peer, &chain, request.headers));
         standing.map_or(request.peer, |standing| standing.client)
     }
 
@@ -325,6 +364,7 @@ impl Authority {
             };
             let (method, host) = (text(request.method), text(request.host));
             line.request = Some(format!("{method} {host}{}", text(request.target)));
+            line.reference = reference(request.headers).map(str::to_owned);
             line.client = Some(self.client_for_the_record(request));
             line.rule = rule.map(|at| at.to_string());
         });
@@ -351,11 +391,6 @@ fn refuse(cookie: &Cookie, question: &Question<'_>, reason: Reason) -> Decision 
         (Cookie::None(why), None) => Decision::Challenge(*why),
         _ => Decision::Deny(reason),
     }
-}
-
-fn chain_of(request: &AuthRequest<'_>) -> Result<Chain, Reason> {
-    let value = request.forwarded_for.map_err(ambiguous)?.ok_or(Reason::NoClientAddress)?;
-    parse_chain(value).map_err(|_| Reason::MalformedForwardedFor)
 }
 
 fn required(input: Input<'_>) -> Result<&[u8], Reason> {

@@ -6,7 +6,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::authority::portrait::Portrait;
-use crate::domain::decision::ExportedHeaders;
+use crate::domain::decision::{ExportedHeaders, Subject};
 use crate::domain::identity::SessionKey;
 use crate::domain::key_hash::BuildKeyHasher;
 use crate::domain::time::Timestamp;
@@ -33,7 +33,8 @@ impl ExportsCache {
         let cache = Cache::builder()
             .max_capacity(MAX_BYTES)
             .weigher(|_, (_, headers): &Rendered| {
-                let bytes: usize = headers.0.iter().map(|header| header.value.len() + 64).sum();
+                let bytes: usize =
+                    headers.headers.iter().map(|header| header.value.len() + 64).sum();
                 u32::try_from(bytes + ENTRY_OVERHEAD).unwrap_or(u32::MAX)
             })
             .eviction_policy(EvictionPolicy::lru())
@@ -49,8 +50,8 @@ impl ExportsCache {
         application: &Application,
     ) -> Arc<ExportedHeaders> {
         let version = session.attributes_at();
-        let key = (key, application.id);
-        if let Some((rendered, headers)) = self.cache.get(&key)
+        let entry = (key, application.id);
+        if let Some((rendered, headers)) = self.cache.get(&entry)
             && rendered == version
         {
             self.metrics.exports_hits.inc();
@@ -61,8 +62,14 @@ impl ExportsCache {
         if rendered.dropped > 0 {
             self.metrics.exports_dropped(application.id.0 as usize, rendered.dropped);
         }
-        let headers = Arc::new(rendered.headers);
-        self.cache.insert(key, (version, Arc::clone(&headers)));
+        let subject = Subject {
+            user: session.user().into(),
+            level: session.level(),
+            session: format!("{key:?}").into(),
+        };
+        let headers =
+            Arc::new(ExportedHeaders { headers: rendered.headers, subject: Some(subject) });
+        self.cache.insert(entry, (version, Arc::clone(&headers)));
         headers
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::authority::exports::ExportsCache;
 use crate::authority::loops::LoginLoops;
-use crate::domain::decision::{Decision, Reason};
+use crate::domain::decision::{CookiesLeft, Decision, Reason};
 use crate::domain::identity::{Asserted, Owner, SessionKey};
 use crate::domain::request::Dialect;
 use crate::domain::time::Timestamp;
@@ -112,9 +112,23 @@ impl Authority {
     #[must_use]
     pub fn export_names(&self) -> Vec<Vec<Arc<str>>> {
         let names = |application: &Application| {
-            application.exports.nobody().0.iter().map(|header| Arc::clone(&header.name)).collect()
+            let headers = application.exports.nobody().headers.iter();
+            headers.map(|header| Arc::clone(&header.name)).collect()
         };
         self.policy.applications.iter().map(names).collect()
+    }
+
+    /// The names of every header that a master sends; none of them may reach an application.
+    #[must_use]
+    pub fn trust_header_names(&self) -> Vec<String> {
+        let headers = self.policy.trust.trust_headers().iter();
+        headers.map(|header| header.lower().to_owned()).collect()
+    }
+
+    /// What an application may see of a client's cookies.
+    #[must_use]
+    pub fn cookies_for_application(&self, lines: &[&[u8]]) -> CookiesLeft {
+        self.sessions.cookies().without_own(lines)
     }
 
     /// The name of an application, for messages.

@@ -49,6 +49,7 @@ reasons! {
     SessionEnded = "session_ended", Login, "The session was ended or replaced less than a minute ago.";
     MasterRequired = "master_required", Login, "The rule demands that a master asserts the identity on each request, and none did.";
     ConflictingSessions = "conflicting_sessions", Login, "Two different live sessions came under one cookie name; both were ended. Look for a foreign cookie on a parent domain.";
+    LevelTooLow = "level_too_low", FactorNeeded, "The session's level is lower than what is demanded. A second factor can raise it.";
     UntrustedPeer = "untrusted_peer", Forbidden, "The asking address is not in `trusted_proxies`. Add the proxy, or find out who is asking.";
     NoClientAddress = "no_client_address", BadRequest, "The proxy did not report the client's address. Set X-Forwarded-For in the proxy.";
     MalformedForwardedFor = "malformed_forwarded_for", BadRequest, "X-Forwarded-For holds something that is not an address.";
@@ -59,6 +60,7 @@ reasons! {
     MalformedMethod = "malformed_method", BadRequest, "The reported method is not a token.";
     MalformedScheme = "malformed_scheme", BadRequest, "X-Forwarded-Proto is neither http nor https.";
     MalformedHost = "malformed_host", BadRequest, "The reported host is not one host name.";
+    UnknownApplication = "unknown_application", Forbidden, "The proxy names an application that is not configured (`context_extensions`).";
     UnknownHost = "unknown_host", Forbidden, "No application has this host. Add it to `applications[].hosts`.";
     MalformedTarget = "malformed_target", BadRequest, "The reported URI is not a path, is too long, or holds control bytes.";
     AmbiguousPath = "ambiguous_path", BadRequest, "The path can be read in two ways (dot segments, encoded slashes, parameters, double encoding).";
@@ -95,6 +97,8 @@ pub enum Class {
     Login,
     /// The master was not believed.
     MasterRefused,
+    /// A second factor is needed.
+    FactorNeeded,
     /// Not for you.
     Forbidden,
     /// The question itself was wrong.
@@ -113,6 +117,7 @@ impl Class {
             Self::Allowed => "allowed",
             Self::Login => "login",
             Self::MasterRefused => "master-refused",
+            Self::FactorNeeded => "factor-needed",
             Self::Forbidden => "forbidden",
             Self::BadRequest => "bad-request",
             Self::Throttled => "throttled",
@@ -130,9 +135,36 @@ pub struct ExportedHeader {
     pub value: Bytes,
 }
 
-/// All exports of one application for one identity, each name exactly once.
+/// All exports of one application for one identity, each name exactly once, and whose they are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ExportedHeaders(pub Box<[ExportedHeader]>);
+pub struct ExportedHeaders {
+    /// The headers.
+    pub headers: Box<[ExportedHeader]>,
+    /// Whose they are; `None` for nobody.
+    pub subject: Option<Subject>,
+}
+
+/// Who was allowed, for a proxy's access log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The login.
+    pub user: Box<str>,
+    /// The level.
+    pub level: u8,
+    /// The session's short form; no cookie can be made from it.
+    pub session: Box<str>,
+}
+
+/// The Cookie header as it goes on to an application: without our own cookies (SEMANTICS M6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CookiesLeft {
+    /// None of ours was in it.
+    Unchanged,
+    /// What is left, as one header.
+    Some(Vec<u8>),
+    /// Nothing is left.
+    Nothing,
+}
 
 /// A cookie to hand to the client, complete with its attributes.
 #[derive(Clone, PartialEq, Eq)]

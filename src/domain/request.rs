@@ -15,11 +15,18 @@ pub enum Dialect {
     Nginx,
     /// A person's or a program's own request to the portal.
     Portal,
+    /// Envoy's `ext_authz` over HTTP.
+    EnvoyHttp,
+    /// Envoy's `ext_authz` over gRPC.
+    EnvoyGrpc,
+    /// Forward auth: Traefik, Caddy, HAProxy.
+    Forward,
 }
 
 impl Dialect {
     /// All dialects, in the order of their discriminants.
-    pub const ALL: [Self; 2] = [Self::Nginx, Self::Portal];
+    pub const ALL: [Self; 5] =
+        [Self::Nginx, Self::Portal, Self::EnvoyHttp, Self::EnvoyGrpc, Self::Forward];
 
     /// The name in metrics and logs.
     #[must_use]
@@ -27,8 +34,48 @@ impl Dialect {
         match self {
             Self::Nginx => "nginx",
             Self::Portal => "portal",
+            Self::EnvoyHttp => "envoy_http",
+            Self::EnvoyGrpc => "envoy_grpc",
+            Self::Forward => "forward",
         }
     }
+}
+
+/// Where a dialect reads addresses (SEMANTICS T2); nothing else is ever read.
+#[derive(Debug, Clone, Copy)]
+pub enum Addresses<'a> {
+    /// `X-Forwarded-For` alone.
+    Forwarded(Input<'a>),
+    /// The proxy's word about its own peer; `X-Forwarded-For` stands left of it only if that peer is a
+    /// trusted proxy itself.
+    Source {
+        /// The peer, folded; `None` if the proxy's word is none.
+        address: Option<IpAddr>,
+        /// What it sent along.
+        forwarded: Input<'a>,
+    },
+}
+
+impl Addresses<'_> {
+    /// A text that tells clients apart and says nothing about who they are.
+    #[must_use]
+    pub fn fingerprint(&self) -> Vec<u8> {
+        let (Self::Forwarded(forwarded) | Self::Source { forwarded, .. }) = self;
+        let mut text = forwarded.ok().flatten().unwrap_or_default().to_vec();
+        if let Self::Source { address: Some(address), .. } = self {
+            text.extend_from_slice(address.to_string().as_bytes());
+        }
+        text
+    }
+}
+
+/// What the operator wrote beside a route of the proxy; it can only ask for more (SEMANTICS T7).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RouteDemands<'a> {
+    /// The application by its name, instead of the host's.
+    pub application: Option<&'a str>,
+    /// The least level that a session needs; 0 demands none, and not even a session.
+    pub level: u8,
 }
 
 /// Whether the client spoke TLS, as the proxy reports it.
@@ -46,8 +93,8 @@ pub struct AuthRequest<'a> {
     pub dialect: Dialect,
     /// The TCP peer, folded.
     pub peer: IpAddr,
-    /// Addresses that the proxies report (`X-Forwarded-For`).
-    pub forwarded_for: Input<'a>,
+    /// Addresses that the proxies report.
+    pub addresses: Addresses<'a>,
     /// The method of the request asked about.
     pub method: Input<'a>,
     /// The host of the request asked about, with or without port.
@@ -62,6 +109,20 @@ pub struct AuthRequest<'a> {
     pub cookies: &'a [&'a [u8]],
     /// Whether the client sent a header in our reserved name space that we do not know.
     pub reserved_header: bool,
+    /// What the operator demands at this route.
+    pub demands: RouteDemands<'a>,
+}
+
+/// Longest request id that is taken over from a proxy, in bytes.
+const REFERENCE_BYTES: usize = 64;
+
+/// The proxy's request id, if it is one: what a person can quote and an operator can find.
+#[must_use]
+pub fn reference(headers: &dyn HeaderView) -> Option<&str> {
+    let id = headers.unique("x-request-id").ok().flatten()?;
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-';
+    let good = (1..=REFERENCE_BYTES).contains(&id.len()) && id.iter().all(plain);
+    std::str::from_utf8(id).ok().filter(|_| good)
 }
 
 /// A person's or a program's own request to the portal. Nothing in it has been checked yet.

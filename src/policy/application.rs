@@ -36,6 +36,7 @@ pub struct HostTaken(pub String);
 #[derive(Debug, Default)]
 pub struct Applications {
     list: Vec<Application>,
+    names: HashMap<Arc<str>, u32>,
     exact: HashMap<Box<str>, u32>,
     wildcard: HashMap<Box<str>, u32>,
 }
@@ -50,6 +51,7 @@ impl Applications {
         url: Option<Url>,
     ) -> ApplicationId {
         let id = ApplicationId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
+        self.names.insert(Arc::clone(&name), id.0);
         self.list.push(Application { id, name, rules, exports, url });
         id
     }
@@ -91,6 +93,13 @@ impl Applications {
             rest = parent;
         }
         None
+    }
+
+    /// The application of that name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Application> {
+        let index = self.names.get(name)?;
+        self.list.get(*index as usize)
     }
 
     /// All applications, in the order of the configuration.

@@ -110,7 +110,7 @@ pub struct Exports {
 #[derive(Debug)]
 pub struct Rendered {
     /// Each header once.
-    pub headers: ExportedHeaders,
+    pub headers: Box<[ExportedHeader]>,
     /// How many values held control bytes and were sent empty instead.
     pub dropped: usize,
 }
@@ -123,7 +123,8 @@ impl Exports {
             name: Arc::clone(&export.header),
             value: Bytes::new(),
         };
-        let nobody = Arc::new(ExportedHeaders(exports.iter().map(empty).collect()));
+        let headers = exports.iter().map(empty).collect();
+        let nobody = Arc::new(ExportedHeaders { headers, subject: None });
         Self { exports, nobody }
     }
 
@@ -146,7 +147,7 @@ impl Exports {
             }
             ExportedHeader { name: Arc::clone(&export.header), value: Bytes::from(value) }
         });
-        let headers = ExportedHeaders(headers.collect());
+        let headers = headers.collect();
         Rendered { headers, dropped }
     }
 }
@@ -196,9 +197,8 @@ mod tests {
         Variable::Attribute { name: name.into(), joiner: ";".into() }
     }
 
-    fn text(headers: &ExportedHeaders) -> Vec<String> {
+    fn text(headers: &[ExportedHeader]) -> Vec<String> {
         headers
-            .0
             .iter()
             .map(|h| format!("{}={}", h.name, String::from_utf8_lossy(&h.value)))
             .collect()
@@ -225,7 +225,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            text(exports.nobody()),
+            text(&exports.nobody().headers),
             ["auth-user=", "auth-mail=", "auth-groups=", "auth-ip=", "auth-since=",]
         );
     }
@@ -235,7 +235,7 @@ mod tests {
         fn exports_never_hold_control_bytes(value in any::<String>()) {
             let exports = exports(&[("x", attribute("v"))]);
             let rendered = exports.render(&Someone(vec![("v", vec![value])]));
-            let bytes = &rendered.headers.0[0].value;
+            let bytes = &rendered.headers[0].value;
             prop_assert!(bytes.iter().all(|&b| b >= b' ' && b != 0x7f));
         }
     }

@@ -3,7 +3,7 @@
 use cookie::{Cookie, SameSite as CookieSameSite};
 use smallvec::SmallVec;
 
-use crate::domain::decision::SetCookie;
+use crate::domain::decision::{CookiesLeft, SetCookie};
 use crate::domain::limits::{COOKIE_CANDIDATES, COOKIE_LINES};
 use crate::domain::request::Scheme;
 use crate::session::id::SessionId;
@@ -84,6 +84,35 @@ impl SessionCookies {
     #[must_use]
     pub fn read_main(&self, lines: &[&[u8]]) -> Presented {
         read_named(lines, &self.main, Half::Main)
+    }
+
+    /// What an application may see of the client's cookies.
+    #[must_use]
+    pub fn without_own(&self, lines: &[&[u8]]) -> CookiesLeft {
+        let pairs =
+            || lines.iter().flat_map(|line| line.split(|&b| b == b';')).map(<[u8]>::trim_ascii);
+        if !pairs().any(|pair| self.mentions_own(pair)) {
+            return CookiesLeft::Unchanged;
+        }
+        // A pair that only holds one of ours, joined on by some program, goes as a whole.
+        let rest: Vec<&[u8]> =
+            pairs().filter(|pair| !pair.is_empty() && !self.mentions_own(pair)).collect();
+        if rest.is_empty() {
+            CookiesLeft::Nothing
+        } else {
+            CookiesLeft::Some(rest.join(&b"; "[..]))
+        }
+    }
+
+    /// Whether a pair is one of our cookies, or has one of them in it behind a comma, a quote or a blank.
+    fn mentions_own(&self, pair: &[u8]) -> bool {
+        let words = pair.split(|b| b", \t\"".contains(b));
+        let name = |word: &[u8]| word.split(|&b| b == b'=').next().unwrap_or_default().to_owned();
+        let base = self.settings.name.as_bytes();
+        words.map(name).any(|name| {
+            let name = name.strip_prefix(b"__Host-").unwrap_or(&name);
+            name.strip_prefix(base).is_some_and(|rest| matches!(rest, b"" | b"http"))
+        })
     }
 
     /// The cookies of a session that was just opened.
@@ -176,6 +205,34 @@ mod tests {
         let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
         let presented = cookies.read(&lines, scheme);
         (presented.ids.iter().map(SessionId::to_hex).collect(), presented.any)
+    }
+
+    #[test]
+    fn an_application_sees_every_cookie_but_ours() {
+        let cookies = cookies(SecuredMode::DoubleCookie, Some("example.com"), SameSite::Lax);
+        let left = |lines: &[&str]| {
+            let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+            match cookies.without_own(&lines) {
+                CookiesLeft::Unchanged => "unchanged".to_owned(),
+                CookiesLeft::Some(rest) => String::from_utf8(rest).unwrap(),
+                CookiesLeft::Nothing => "nothing".to_owned(),
+            }
+        };
+        for (lines, expected) in [
+            (&["a=1; b=sso"][..], "unchanged"),
+            (&["ssox=1; xsso=2; sso-http=3; my.sso=4"], "unchanged"),
+            (&[], "unchanged"),
+            (&["sso=1"], "nothing"),
+            (&["sso=1; ssohttp=2", "__Host-sso=3; __Host-ssohttp=4;"], "nothing"),
+            (&["a=1; sso=2; b=3"], "a=1; b=3"),
+            (&["a=1", "sso=2;b=3"], "a=1; b=3"),
+            (&[";; sso = 2;a=1;;"], "a=1"),
+            (&["a=1,sso=2; b=3"], "b=3"),
+            (&["a=\"sso=2\"; b=3"], "b=3"),
+            (&["sso"], "nothing"),
+        ] {
+            assert_eq!(left(lines), expected, "{lines:?}");
+        }
     }
 
     #[test]

@@ -333,7 +333,7 @@ pub fn exports(decision: &Decision) -> Vec<String> {
     let text = |h: &vouchsafe::domain::decision::ExportedHeader| {
         format!("{}={}", h.name, String::from_utf8_lossy(&h.value))
     };
-    grant.exports.0.iter().map(text).collect()
+    grant.exports.headers.iter().map(text).collect()
 }
 
 /// The values of the cookies that an allow sets.

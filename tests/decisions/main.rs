@@ -10,4 +10,5 @@ mod installation;
 mod lifetimes;
 mod logout;
 mod properties;
+mod routes;
 mod rules;

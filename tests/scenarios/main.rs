@@ -3,6 +3,7 @@
 //! - `allow`: what the application gets when a request is allowed
 //! - `headers`: what a client sends and the application must never see
 //! - `crash`: kill -9 under load, and parallel users
+//! - `dialects`: what each proxy asks and how it is answered, straight at the daemon
 //! - `cookies`: session cookies stop at the proxy, others do not
 //! - `refusals`: what clients are told: 401, 302, 403
 //! - `paths`: spellings of a path that must not reach the application
@@ -27,6 +28,7 @@ mod support;
 mod allow;
 mod cookies;
 mod crash;
+mod dialects;
 mod exports;
 mod framing;
 mod headers;

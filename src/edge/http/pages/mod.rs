@@ -16,17 +16,11 @@ pub use language::PagesError;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
 
 use crate::authority::loops::LoopCause;
 use crate::authority::menu::MenuEntry;
 use crate::domain::decision::Class;
 use crate::edge::http::pages::language::Languages;
-
-/// Also what a page has whose `form_targets` cannot be said in a header.
-const NO_TARGETS: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-);
 
 /// One page and all that stands on it; every text is shown as it is, whatever it holds.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +42,15 @@ pub enum Page<'a> {
         class: Class,
         /// What the operator finds in the log.
         reference: &'a str,
+    },
+    /// An application's proxy refused; shown on the application's own host.
+    Denied {
+        /// All that the client may learn of the reason.
+        class: Class,
+        /// What the operator finds in the log.
+        reference: &'a str,
+        /// The portal's URL, from where the page gets its looks.
+        portal: &'a str,
     },
     /// What the user may open.
     Menu {
@@ -100,10 +103,39 @@ impl Pages {
         Ok(Self { languages: Languages::bundled()?, logo })
     }
 
-    /// A page in the language that fits `accept_language` best.
+    /// A page in the language that fits `accept_language` best, with the headers that belong to it.
     ///
     /// `form_targets` are the origins (`https://app.example.com`) to which an answer to a form of this page
     /// may redirect; what is not an origin is left out.
+    #[must_use]
+    pub fn write(
+        &self,
+        page: &Page<'_>,
+        accept_language: Option<&[u8]>,
+        form_targets: &[&str],
+    ) -> Written {
+        let language = self.languages.choose(accept_language);
+        let html = views::render(page, language, self.logo.is_some()).unwrap_or_else(|error| {
+            tracing::error!(%error, "a page cannot be rendered");
+            String::new()
+        });
+        let source =
+            if let Page::Denied { portal, .. } = page { origin_of(portal) } else { "'self'" };
+        let headers = vec![
+            ("content-type", "text/html; charset=utf-8".to_owned()),
+            ("cache-control", "no-store".to_owned()),
+            ("x-content-type-options", "nosniff".to_owned()),
+            ("x-frame-options", "DENY".to_owned()),
+            // With `no-referrer`, browsers would send `Origin: null` along with our own forms.
+            ("referrer-policy", "same-origin".to_owned()),
+            ("content-language", language.tag().to_owned()),
+            ("vary", "Accept-Language, Accept".to_owned()),
+            ("content-security-policy", content_security_policy(source, form_targets)),
+        ];
+        Written { headers, html }
+    }
+
+    /// The same as an answer of the portal.
     #[must_use]
     pub fn answer(
         &self,
@@ -112,27 +144,12 @@ impl Pages {
         accept_language: Option<&[u8]>,
         form_targets: &[&str],
     ) -> HttpResponse {
-        let language = self.languages.choose(accept_language);
-        let html = match views::render(page, language, self.logo.is_some()) {
-            Ok(html) => html,
-            Err(error) => {
-                tracing::error!(%error, "a page cannot be rendered");
-                return HttpResponse::InternalServerError()
-                    .insert_header((header::CACHE_CONTROL, "no-store"))
-                    .finish();
-            }
-        };
-        HttpResponse::build(status)
-            .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
-            .insert_header((header::CACHE_CONTROL, "no-store"))
-            .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-            .insert_header((header::X_FRAME_OPTIONS, "DENY"))
-            // With `no-referrer`, browsers would send `Origin: null` along with our own forms.
-            .insert_header((header::REFERRER_POLICY, "same-origin"))
-            .insert_header((header::CONTENT_LANGUAGE, language.tag()))
-            .insert_header((header::VARY, "Accept-Language, Accept"))
-            .insert_header((header::CONTENT_SECURITY_POLICY, content_security_policy(form_targets)))
-            .body(html)
+        let Written { headers, html } = self.write(page, accept_language, form_targets);
+        let mut response = HttpResponse::build(status);
+        for header in headers {
+            response.insert_header(header);
+        }
+        response.body(html)
     }
 
     /// `GET assets/portal.css`, the one style sheet of all pages.
@@ -154,22 +171,30 @@ impl Pages {
     }
 }
 
-/// Nothing but our own sheet, pictures and forms. Browsers apply `form-action` to redirects after a form too,
-/// so the places to which a form may lead in the end have to be named.
-fn content_security_policy(form_targets: &[&str]) -> HeaderValue {
-    let mut targets = String::new();
-    for target in form_targets.iter().filter(|target| is_origin(target)) {
-        targets.push(' ');
-        targets.push_str(target);
-    }
-    if targets.is_empty() {
-        return NO_TARGETS;
-    }
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'{targets}; \
+/// A page as text, and the headers that belong to it.
+#[derive(Debug)]
+pub struct Written {
+    /// Lower-case names, values without control bytes.
+    pub headers: Vec<(&'static str, String)>,
+    /// The page.
+    pub html: String,
+}
+
+/// Nothing but the portal's sheet and pictures and our own forms. Browsers apply `form-action` to redirects
+/// after a form too, so the places to which a form may lead in the end have to be named.
+fn content_security_policy(source: &str, form_targets: &[&str]) -> String {
+    let targets = form_targets.iter().filter(|target| is_origin(target));
+    let targets: String = targets.flat_map(|target| [" ", target]).collect();
+    format!(
+        "default-src 'none'; style-src {source}; img-src {source}; form-action 'self'{targets}; \
          base-uri 'none'; frame-ancestors 'none'"
-    );
-    HeaderValue::try_from(policy).unwrap_or(NO_TARGETS)
+    )
+}
+
+/// Scheme, host and port of a URL; our own if it has none.
+fn origin_of(url: &str) -> &str {
+    let end = url.find("://").and_then(|at| Some(at + 3 + url.get(at + 3..)?.find('/')?));
+    end.and_then(|end| url.get(..end)).filter(|origin| is_origin(origin)).unwrap_or("'self'")
 }
 
 /// Whether a text may stand in the policy: scheme, host, port, and nothing that begins another directive.

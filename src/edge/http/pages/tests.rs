@@ -52,6 +52,14 @@ fn each_page(foreign: &str, mut check: impl FnMut(&Page<'_>, u8)) {
             check(&Page::Refused { number, class, reference: foreign }, number);
         }
     }
+    for class in [Class::Forbidden, Class::MasterRefused, Class::FactorNeeded, Class::BadRequest] {
+        let portal = "https://auth.example.com/";
+        check(&Page::Denied { class, reference: foreign, portal }, 24);
+    }
+    for class in [Class::Throttled, Class::Unavailable] {
+        let portal = "https://auth.example.com/sso/";
+        check(&Page::Denied { class, reference: foreign, portal }, 24);
+    }
     for applications in [&applications[..], &[]] {
         check(&Page::Menu { user: foreign, applications }, 0);
     }
@@ -114,7 +122,7 @@ fn all_languages_have_the_same_keys_with_the_same_variables() {
 fn every_text_that_is_used_exists_and_every_text_that_exists_is_used() {
     let in_template = Regex::new(r#"say\("([a-z0-9-]+)"\)"#).unwrap();
     let in_view =
-        Regex::new(r#""((?:choice|menu|logged|confirm|error|loop)-[a-z0-9-]+)""#).unwrap();
+        Regex::new(r#""((?:choice|menu|logged|confirm|denied|error|loop)-[a-z0-9-]+)""#).unwrap();
     let mut used = BTreeSet::new();
     for (pattern, source) in templates()
         .iter()
@@ -147,6 +155,7 @@ fn every_page_is_whole() {
     for language in LANGUAGES {
         each_page("plain", |page, number| {
             let html = html(&pages, page, language);
+            let base = if let Page::Denied { portal, .. } = page { *portal } else { "" };
             for part in [
                 &format!("<html lang=\"{language}\">"),
                 "<title>",
@@ -157,8 +166,8 @@ fn every_page_is_whole() {
                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
                 "<meta name=\"robots\" content=\"noindex\">",
                 &format!("<meta name=\"vouchsafe-error\" content=\"{number}\">"),
-                "<link rel=\"stylesheet\" href=\"assets/portal.css\">",
-                "<link rel=\"icon\" href=\"assets/icon.svg\">",
+                &format!("<link rel=\"stylesheet\" href=\"{base}assets/portal.css\">"),
+                &format!("<link rel=\"icon\" href=\"{base}assets/icon.svg\">"),
             ] {
                 assert_eq!(html.matches(part).count(), 1, "{part} in\n{html}");
             }
@@ -194,10 +203,10 @@ fn what_comes_from_outside_is_escaped_exactly_once() {
             let expected: &[(&str, usize)] = match *page {
                 Page::Choice { return_url: None, .. } => &[(escaped, 1), (encoded, 1)],
                 Page::Choice { .. } => &[(escaped, 1), (encoded, 3)],
-                Page::Refused { .. } | Page::ConfirmLogout { return_url: Some(_), .. } => {
-                    &[(escaped, 1)]
-                }
-                Page::Menu { applications: [], .. } => &[(escaped, 1)],
+                Page::Refused { .. }
+                | Page::Denied { .. }
+                | Page::Menu { applications: [], .. }
+                | Page::ConfirmLogout { return_url: Some(_), .. } => &[(escaped, 1)],
                 Page::Menu { .. } => &[(escaped, 2), ("?a=b&#38;c", 1)],
                 Page::Loop { return_url: "", .. } => &[(encoded, 0)],
                 Page::Loop { .. } => &[(encoded, 1)],

@@ -25,12 +25,14 @@ struct Frame<'a> {
     values: FluentArgs<'a>,
     number: u8,
     title: String,
+    /// Where the style sheet lies: nothing on the portal itself.
+    base: &'a str,
 }
 
 impl<'a> Frame<'a> {
     fn new(language: &'a Language, values: FluentArgs<'a>, number: u8, title: &str) -> Self {
         let title = language.say(title, &values);
-        Self { language, values, number, title }
+        Self { language, values, number, title, base: "" }
     }
 
     fn language(&self) -> &'static str {
@@ -60,6 +62,15 @@ struct Link {
 #[derive(Template)]
 #[template(path = "refused.html")]
 struct Refused<'a> {
+    frame: Frame<'a>,
+    sentence: String,
+    class: &'static str,
+    reference: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "denied.html")]
+struct Denied<'a> {
     frame: Frame<'a>,
     sentence: String,
     class: &'static str,
@@ -116,6 +127,13 @@ pub fn render(page: &Page<'_>, language: &Language, logo: bool) -> askama::Resul
             let sentence = frame.say(key);
             Refused { frame, sentence, class: class.as_str(), reference }.render()
         }
+        Page::Denied { class, reference, portal } => {
+            let key = denial_key(class);
+            let frame =
+                Frame::new(language, FluentArgs::new(), number::ERROR, &format!("{key}.title"));
+            let (sentence, frame) = (frame.say(key), Frame { base: portal, ..frame });
+            Denied { frame, sentence, class: class.as_str(), reference }.render()
+        }
         Page::Menu { user, applications } => {
             let frame = Frame::new(language, values(&[("user", user)]), number::OK, "menu-title");
             Menu { frame, applications }.render()
@@ -162,6 +180,18 @@ const fn refusal_key(number: u8, class: Class) -> &'static str {
         (75, _) => "error-75",
         (109, _) => "error-109",
         _ => "error-other",
+    }
+}
+
+/// The text for a class of denials.
+const fn denial_key(class: Class) -> &'static str {
+    match class {
+        Class::MasterRefused => "denied-master",
+        Class::FactorNeeded => "denied-factor",
+        Class::BadRequest => "denied-request",
+        Class::Throttled => "denied-throttled",
+        Class::Unavailable => "denied-unavailable",
+        Class::Allowed | Class::Login | Class::Forbidden => "denied-forbidden",
     }
 }
 

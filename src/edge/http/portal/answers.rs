@@ -4,11 +4,12 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 
-use crate::domain::decision::{Class, Reason, SetCookie};
-use crate::edge::http::Edge;
+use crate::domain::decision::{Reason, SetCookie};
+use crate::edge::Edge;
 use crate::edge::http::pages::Page;
 use crate::edge::http::portal::asked::Asked;
 use crate::edge::http::portal::json;
+use crate::edge::refusal::retry_after;
 
 const REASON: HeaderName = HeaderName::from_static("x-vouchsafe-reason");
 
@@ -31,16 +32,9 @@ pub fn unavailable(edge: &Edge, asked: &Asked<'_>, reason: Reason) -> HttpRespon
 pub fn classed(mut response: HttpResponse, reason: Reason) -> HttpResponse {
     let class = HeaderValue::from_static(reason.class().as_str());
     response.headers_mut().insert(REASON, class);
-    let seconds = match reason.class() {
-        Class::Throttled => "60",
-        Class::Unavailable => "5",
-        Class::Allowed
-        | Class::Login
-        | Class::MasterRefused
-        | Class::Forbidden
-        | Class::BadRequest => return response,
-    };
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+    if let Some(seconds) = retry_after(reason.class()) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+    }
     response
 }
 

@@ -6,13 +6,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::domain::decision::Reason;
 use crate::domain::header::{HeaderList, HeaderView as _};
 use crate::domain::limits::LOGIN_FORM_BYTES;
-use crate::domain::request::PortalRequest;
+use crate::domain::request::{self, PortalRequest};
+use crate::edge::Edge;
+use crate::edge::http::headers;
 use crate::edge::http::pages::Page;
 use crate::edge::http::portal::cross_site;
-use crate::edge::http::{Edge, headers};
-
-/// Longest request id that is taken over.
-const REFERENCE_BYTES: usize = 64;
 
 /// What is asked of the portal.
 #[derive(Debug)]
@@ -114,18 +112,13 @@ impl<'a> Asked<'a> {
 
 /// The proxy's request id if it is one, else a number of our own; nothing of it is secret.
 fn reference(list: &HeaderList<'_>) -> String {
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-';
-    match list.unique("x-request-id") {
-        Ok(Some(id)) if (1..=REFERENCE_BYTES).contains(&id.len()) && id.iter().all(plain) => {
-            String::from_utf8_lossy(id).into_owned()
-        }
-        _ => {
-            let mut bytes = [0; 8];
-            // Without random bytes all such references are alike, which harms nobody.
-            let _ = getrandom::fill(&mut bytes);
-            format!("{:016x}", u64::from_le_bytes(bytes))
-        }
+    if let Some(id) = request::reference(list) {
+        return id.to_owned();
     }
+    let mut bytes = [0; 8];
+    // Without random bytes all such references are alike, which harms nobody.
+    let _ = getrandom::fill(&mut bytes);
+    format!("{:016x}", u64::from_le_bytes(bytes))
 }
 
 fn is_form(list: &HeaderList<'_>) -> bool {

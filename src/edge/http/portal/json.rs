@@ -98,7 +98,14 @@ pub const fn error_number(reason: Reason) -> u8 {
         | (_, Class::MasterRefused) => number::FORBIDDEN_IP,
         (_, Class::Throttled) => number::NOT_GRANTED,
         (_, Class::Unavailable) => number::STORE_FAILED,
-        (_, Class::Allowed | Class::Login | Class::Forbidden | Class::BadRequest) => number::ERROR,
+        (
+            _,
+            Class::Allowed
+            | Class::Login
+            | Class::FactorNeeded
+            | Class::Forbidden
+            | Class::BadRequest,
+        ) => number::ERROR,
     }
 }
 

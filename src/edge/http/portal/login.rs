@@ -5,13 +5,14 @@ use actix_web::http::StatusCode;
 
 use crate::authority::login::{Arrival, Login, LoginRequest};
 use crate::domain::decision::Reason;
+use crate::edge::Edge;
+use crate::edge::http::headers;
 use crate::edge::http::pages::Page;
 use crate::edge::http::portal::answers::{
     challenged, classed, redirect, refuse, unavailable, with_cookies,
 };
 use crate::edge::http::portal::asked::Asked;
 use crate::edge::http::portal::{LOOP_MARK, json};
-use crate::edge::http::{Edge, headers};
 
 /// Logs in and answers.
 pub async fn answer(edge: &Edge, asked: &Asked<'_>) -> HttpResponse {

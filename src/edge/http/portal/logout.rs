@@ -5,11 +5,12 @@ use actix_web::http::StatusCode;
 
 use crate::authority::logout::{Logout, LogoutRequest};
 use crate::domain::decision::Reason;
+use crate::edge::Edge;
+use crate::edge::http::headers;
 use crate::edge::http::pages::Page;
 use crate::edge::http::portal::answers::{classed, redirect, refuse, unavailable, with_cookies};
 use crate::edge::http::portal::asked::Asked;
 use crate::edge::http::portal::json;
-use crate::edge::http::{Edge, headers};
 
 /// Logs out and answers. A page of another site may only make a person be asked (P4).
 pub async fn answer(edge: &Edge, asked: &Asked<'_>) -> HttpResponse {

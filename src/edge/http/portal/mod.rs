@@ -16,10 +16,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::authority::logout::BackchannelLogout;
 use crate::domain::decision::Reason;
+use crate::edge::Edge;
+use crate::edge::http::headers;
 use crate::edge::http::pages::Pages;
 use crate::edge::http::portal::answers::{challenged, classed, refuse};
 use crate::edge::http::portal::asked::Asked;
-use crate::edge::http::{Edge, headers};
 
 /// The parameter by which a suspicious challenge marks the way to the portal.
 pub const LOOP_MARK: &str = "again";

@@ -1,0 +1,43 @@
+//! The dialect of forward auth: Traefik, Caddy, and HAProxy with the shipped Lua (SEMANTICS T2, D2).
+//!
+//! They relay every refusal as it is, body included.
+
+use std::net::IpAddr;
+
+use actix_web::HttpResponse;
+
+use crate::domain::decision::Grant;
+use crate::domain::header::{HeaderList, HeaderView as _};
+use crate::domain::request::{Addresses, AuthRequest, Dialect, RouteDemands};
+use crate::edge::Edge;
+use crate::edge::http::{allow, headers};
+
+/// What the proxy asks: only its own inputs, and the headers that the client sent.
+#[must_use]
+pub fn ask<'a>(
+    headers: &'a HeaderList<'_>,
+    cookies: &'a [&'a [u8]],
+    peer: IpAddr,
+) -> AuthRequest<'a> {
+    AuthRequest {
+        dialect: Dialect::Forward,
+        peer,
+        addresses: Addresses::Forwarded(headers.unique("x-forwarded-for")),
+        method: headers.unique("x-forwarded-method"),
+        host: headers.unique("x-forwarded-host"),
+        target: headers.unique("x-forwarded-uri"),
+        scheme: headers.unique("x-forwarded-proto"),
+        headers,
+        cookies,
+        reserved_header: headers::writes_reserved(headers),
+        demands: RouteDemands::default(),
+    }
+}
+
+/// Every export exactly once, empty where there is none: what a proxy does not get it may leave standing.
+pub fn allowed(edge: &Edge, grant: &Grant) -> HttpResponse {
+    let (mut response, size) = allow::every_export(edge, grant);
+    let more = allow::set_cookies(&mut response, grant);
+    edge.watch_size(grant, size + more);
+    response
+}

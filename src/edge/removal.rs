@@ -1,0 +1,44 @@
+//! What Envoy is told to take off a request on its way to an application (SEMANTICS M6).
+//!
+//! The other proxies do it by their shipped files. Removal beats setting, so what an answer sets must not
+//! be among what it removes.
+
+use std::sync::Arc;
+
+use crate::domain::decision::Grant;
+use crate::edge::http::headers::RESERVED_HEADERS;
+
+/// Headers that carry a factor.
+const FACTOR_HEADERS: &[&str] = &["x-otp"];
+
+/// For each application the names that are always removed: the master's, ours, and the exports of others.
+#[derive(Debug)]
+pub struct Removals(Vec<Box<[Box<str>]>>);
+
+impl Removals {
+    /// `trust_headers` are what masters send, `exports` the export names of each application.
+    pub fn new(trust_headers: &[String], exports: &[Vec<Arc<str>>]) -> Self {
+        let always = trust_headers.iter().map(String::as_str);
+        let always =
+            always.chain(RESERVED_HEADERS.iter().copied()).chain(FACTOR_HEADERS.iter().copied());
+        let all: Vec<&str> = always.chain(exports.iter().flatten().map(|name| &**name)).collect();
+        let of = |own: &Vec<Arc<str>>| {
+            let mut names: Vec<Box<str>> = all
+                .iter()
+                .filter(|name| !own.iter().any(|own| own.eq_ignore_ascii_case(name)))
+                .map(|name| Box::from(*name))
+                .collect();
+            names.sort();
+            names.dedup();
+            names.into()
+        };
+        Self(exports.iter().map(of).collect())
+    }
+
+    /// Every name to remove with this grant: the application's list, and its exports without a value.
+    pub fn of<'r>(&'r self, grant: &'r Grant) -> impl Iterator<Item = &'r str> {
+        let always = self.0.get(grant.application as usize).map_or(&[][..], |names| names);
+        let unset = grant.exports.headers.iter().filter(|export| export.value.is_empty());
+        always.iter().map(|name| &**name).chain(unset.map(|export| &*export.name))
+    }
+}
