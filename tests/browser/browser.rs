@@ -251,7 +251,9 @@ impl Drop for Browser {
     fn drop(&mut self) {
         if std::thread::panicking() {
             for path in ["url", "source"] {
-                eprintln!("--- {path}\n{:?}", self.driver.command("GET", path, &Value::Null));
+                let value = format!("{:?}", self.driver.command("GET", path, &Value::Null));
+                // Chromium's own error pages hold a whole game.
+                eprintln!("--- {path}\n{}", value.chars().take(4000).collect::<String>());
             }
             eprintln!("--- the console so far\n{}", self.said.borrow().join("\n"));
             eprintln!("--- chromedriver's log\n{}", self.driver.log());

@@ -11,6 +11,7 @@ fn the_portal_asks_how_to_log_in_and_then_shows_the_applications_or_the_one_that
     browser.sees_refusal(401, "Log in");
     browser.picture("choice");
     assert_eq!(browser.error_number(), "9");
+    assert_ne!(browser.script("return document.querySelector('img.logo').naturalWidth"), 0);
     assert_eq!(browser.cookie("vouchsafe"), None);
     browser.click("Log in with Slave");
     browser.sees("Your applications");
