@@ -3,6 +3,7 @@
 //! Runtimes: actix-web runs its own workers, one thread each; signals, touches and sweeps run on the
 //! process's tokio runtime; the store's writer and the audit writer are plain threads.
 
+mod grpc;
 pub mod hint;
 pub mod keys;
 mod shutdown;
@@ -46,6 +47,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// A daemon that is bound and ready to run.
 pub struct Daemon {
     public: Server,
+    grpc: Option<grpc::Listener>,
     admin: Option<Server>,
     addresses: Addresses,
     parts: Parts,
@@ -56,6 +58,8 @@ pub struct Daemon {
 pub struct Addresses {
     /// Subrequests and the portal.
     pub public: SocketAddr,
+    /// Envoy's checks over gRPC.
+    pub grpc: Option<SocketAddr>,
     /// Metrics and health.
     pub admin: Option<SocketAddr>,
 }
@@ -107,6 +111,8 @@ impl Daemon {
             Pages::new(settings.portal.logo).context("cannot prepare the portal's pages")?;
         let edge = Edge::new(Arc::clone(&authority), clock, settings.portal.url, pages);
         let edge = web::Data::new(edge);
+        let grpc = settings.listen.grpc.map(|address| grpc::Listener::bind(address, &edge));
+        let grpc = grpc.transpose()?;
         let (public, public_address) = listen(settings.listen.public, move |app| {
             app.app_data(edge.clone()).configure(http::routes);
         })?;
@@ -128,8 +134,13 @@ impl Daemon {
             admin.map_or((None, None), |(server, address)| (Some(server), Some(address)));
         Ok(Self {
             public,
+            addresses: Addresses {
+                public: public_address,
+                grpc: grpc.as_ref().map(grpc::Listener::address),
+                admin: admin_address,
+            },
+            grpc,
             admin,
-            addresses: Addresses { public: public_address, admin: admin_address },
             parts: Parts { background, authority, sessions, audit_writer, stopping },
         })
     }
@@ -155,12 +166,18 @@ impl Daemon {
                 None => std::future::pending().await,
             }
         };
-        let signals = tokio::spawn(shutdown::on_signal(Arc::clone(&self.parts.stopping), handles));
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let mut grpc = self.grpc.map(|grpc| tokio::spawn(grpc.run_until(stopped)));
+        let signals =
+            tokio::spawn(shutdown::on_signal(Arc::clone(&self.parts.stopping), handles, stop));
         let ended = tokio::select! {
             ended = self.public => ended.context("the public listener failed"),
             ended = admin => ended.context("the admin listener failed"),
+            error = grpc::failed(grpc.as_mut()) => Err(error.context("the gRPC listener failed")),
         };
         signals.abort();
+        // Dropping the way to stop it stops it too.
+        grpc::finish(grpc).await;
         self.parts.close().await;
         ended
     }

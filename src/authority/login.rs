@@ -23,7 +23,7 @@ pub struct LoginRequest<'a> {
     pub lm_auth: Option<&'a str>,
     /// Where to go afterwards, encoded as it came.
     pub return_url: Option<&'a str>,
-    /// Whether a page of another site sent the form (P4).
+    /// Whether a page of another site sent a form, or wants to show the answer as a part of itself (P4).
     pub is_cross_site: bool,
     /// Whether the answer can send the client on; a program is only told.
     pub redirects: bool,

@@ -39,11 +39,14 @@ pub fn run(path: Option<&Path>) -> ExitCode {
 }
 
 /// Says where it listens and how to see it work.
-fn announce(Addresses { public, admin }: Addresses, hint: Option<&Hint>) {
+fn announce(Addresses { public, grpc, admin }: Addresses, hint: Option<&Hint>) {
     println!(
         "vouchsafe {} listens on http://{public} (proxies and portal)",
         env!("CARGO_PKG_VERSION")
     );
+    if let Some(grpc) = grpc {
+        println!("Envoy's checks over gRPC on {grpc}");
+    }
     if let Some(admin) = admin {
         println!("metrics and health on http://{admin}/metrics, /livez, /readyz");
     }

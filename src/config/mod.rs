@@ -41,6 +41,8 @@ use crate::telemetry::log::LogSettings;
 pub struct ListenSettings {
     /// Subrequests and the portal.
     pub public: SocketAddr,
+    /// Envoy's checks over gRPC; `None` is off.
+    pub grpc: Option<SocketAddr>,
     /// Metrics and health; `None` is off.
     pub admin: Option<SocketAddr>,
 }

@@ -42,6 +42,9 @@ pub struct RawConfig {
 pub struct RawListen {
     /// `address:port` for subrequests and the portal. Default: `127.0.0.1:9080`.
     pub public: String,
+    /// `address:port` for Envoy's gRPC `ext_authz` and `grpc.health.v1`. Default: off.
+    #[schemars(with = "String")]
+    pub grpc: Option<String>,
     /// `address:port` for metrics and health. Default: off.
     #[schemars(with = "String")]
     pub admin: Option<String>,
@@ -330,7 +333,7 @@ pub struct RawAudit {
 
 impl Default for RawListen {
     fn default() -> Self {
-        Self { public: defaults::PUBLIC.to_owned(), admin: None }
+        Self { public: defaults::PUBLIC.to_owned(), grpc: None, admin: None }
     }
 }
 

@@ -38,6 +38,7 @@ limits! {
     COOKIE_LINES = 16, "headers", "Cookie headers that are read; later ones are ignored";
     COOKIE_CANDIDATES = 4, "values", "values under the session cookie's name that are tried; later ones are ignored";
     ANSWER_HEAD_BYTES = 4096, "bytes", "head of an answer to a proxy; above, a metric and a warning name the application";
+    CHECK_BYTES = 262_144, "bytes", "message of a gRPC check; a larger one is refused";
     LOGIN_FORM_BYTES = 65536, "bytes", "body of a portal request; longer is refused with 413";
     LOGO_BYTES = 262_144, "bytes", "picture of `slave.display_logo`; a larger one is a configuration error";
     ACCEPT_LANGUAGE_BYTES = 256, "bytes", "Accept-Language of a portal request; longer is ignored";

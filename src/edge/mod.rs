@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod clock;
+pub mod grpc;
 pub mod http;
 mod refusal;
 mod removal;

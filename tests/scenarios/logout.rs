@@ -128,6 +128,14 @@ fn a_page_of_another_site_logs_nobody_out_or_in() {
             assert_eq!((answer.status, page_number(&answer)), (200, 0), "{answer}");
             assert!(is_alive(&jar, front), "{headers:?}");
         }
+        // Nor does a picture or a frame of theirs open sessions; a link may lead here.
+        for (dest, expected) in [("image", 403), ("iframe", 403), ("document", 200)] {
+            let headers = [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Dest", dest)];
+            let get = Request::new("GET", PORTAL, "/?lmAuth=2_Slave").headers(MASTER);
+            let answer = get.headers(&headers).send(front);
+            assert_eq!(answer.status, expected, "{dest}: {answer}");
+            assert_eq!(answer.all("Set-Cookie").is_empty(), expected == 403, "{answer}");
+        }
         // Its own form, and a program that says nothing about where it comes from, may.
         let own = [("Origin", "https://auth.example.com"), ("Sec-Fetch-Site", "same-origin")];
         let logout =
@@ -224,7 +232,9 @@ fn junk_cookies_of_a_sibling_domain_hide_no_session_and_end_none() {
 
 #[test]
 fn what_a_person_can_quote_stands_in_the_audit_log() {
-    let front = SECURE.fronts[0].1.address;
+    // A daemon of its own: denials are sampled.
+    let world = World::start_secure();
+    let front = world.fronts[0].1.address;
     let answer = Request::new("GET", PORTAL, "/?lmAuth=2_Slave").headers(NAVIGATION).send(front);
     assert_eq!((answer.status, page_number(&answer)), (401, 75), "{answer}");
     let html = String::from_utf8(answer.body).unwrap();
@@ -232,6 +242,6 @@ fn what_a_person_can_quote_stands_in_the_audit_log() {
     let ids: Vec<_> = ids.collect();
     assert_eq!(ids.len(), 1, "{html}");
     support::wait_for("the line with the reference", || {
-        SECURE.daemon.log().contains(ids[0]).then_some(())
+        world.daemon.log().contains(ids[0]).then_some(())
     });
 }

@@ -13,6 +13,7 @@
 //! - `secrecy`: what must stand in no log, metric, answer or file
 //! - `outage`: the daemon is killed, restarted, terminated under load
 //! - `exports`: many of them, and large ones
+//! - `grpc`: the gRPC listener, asked by a client of Envoy's own protocol
 //! - `framing`: the daemon's own parser, byte by byte
 //! - `metrics`: a real Prometheus scrapes it
 
@@ -31,6 +32,7 @@ mod crash;
 mod dialects;
 mod exports;
 mod framing;
+mod grpc;
 mod headers;
 mod journeys;
 mod logout;

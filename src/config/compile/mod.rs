@@ -150,22 +150,33 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
 fn listen(raw: &RawListen, compiler: &mut Compiler<'_>) -> Option<ListenSettings> {
     let path = KeyPath::of("listen");
     let public = address(&raw.public, &path.key("public"), compiler);
-    let admin = match &raw.admin {
+    let mut optional = |key: &str, written: Option<&String>| match written {
         None => Some(None),
-        Some(admin) => address(admin, &path.key("admin"), compiler).map(Some),
+        Some(written) => address(written, &path.key(key), compiler).map(Some),
     };
-    if let (Some(public), Some(Some(admin))) = (public, admin) {
-        let same = public.port() == admin.port() && public.port() != 0;
-        if same && (public.ip() == admin.ip() || public.ip().is_unspecified()) {
-            compiler
-                .error(&path.key("admin"), "`listen.public` is there already; use another port");
-        }
-        if !admin.ip().is_loopback() {
-            let text = "metrics are open to the network; listen on 127.0.0.1 unless that is meant";
-            compiler.warn(&path.key("admin"), text);
+    let (grpc, admin) =
+        (optional("grpc", raw.grpc.as_ref()), optional("admin", raw.admin.as_ref()));
+    for (key, other, taken) in [
+        ("grpc", grpc.flatten(), [("public", public), ("public", None)]),
+        ("admin", admin.flatten(), [("public", public), ("grpc", grpc.flatten())]),
+    ] {
+        let Some(other) = other else { continue };
+        for (name, taken) in taken {
+            let is_there = taken.is_some_and(|taken| {
+                let same = taken.port() == other.port() && taken.port() != 0;
+                same && (taken.ip() == other.ip() || taken.ip().is_unspecified())
+            });
+            if is_there {
+                let text = format!("`listen.{name}` is there already; use another port");
+                compiler.error(&path.key(key), &text);
+            }
         }
     }
-    Some(ListenSettings { public: public?, admin: admin? })
+    if admin.flatten().is_some_and(|admin| !admin.ip().is_loopback()) {
+        let text = "metrics are open to the network; listen on 127.0.0.1 unless that is meant";
+        compiler.warn(&path.key("admin"), text);
+    }
+    Some(ListenSettings { public: public?, grpc: grpc?, admin: admin? })
 }
 
 fn address(written: &str, path: &KeyPath, compiler: &mut Compiler<'_>) -> Option<SocketAddr> {

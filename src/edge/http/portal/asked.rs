@@ -70,6 +70,12 @@ impl<'a> Asked<'a> {
         self.request.method() == Method::POST
     }
 
+    /// Whether the answer is to become a part of a page, such as a picture or a frame.
+    pub fn is_embedded(&self) -> bool {
+        let list = headers::list(self.request);
+        !matches!(list.unique("sec-fetch-dest"), Ok(None | Some(b"document")))
+    }
+
     /// Whether a page of another site made the browser ask (P4).
     pub fn is_cross_site(&self, edge: &Edge) -> bool {
         cross_site::is_cross_site(&headers::list(self.request), edge.authority.portal_host())

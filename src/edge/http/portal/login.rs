@@ -22,7 +22,8 @@ pub async fn answer(edge: &Edge, asked: &Asked<'_>) -> HttpResponse {
         portal: asked.portal(&list, &cookies),
         lm_auth: lm_auth.as_deref(),
         return_url: return_url.as_deref(),
-        is_cross_site: asked.is_post() && asked.is_cross_site(edge),
+        // A link from anywhere may lead here; a form, a picture or a frame of another site may not.
+        is_cross_site: (asked.is_post() || asked.is_embedded()) && asked.is_cross_site(edge),
         redirects: !asked.wants_json,
         loop_mark: asked.parameter(LOOP_MARK).and_then(|mark| mark.parse().ok()),
     };
