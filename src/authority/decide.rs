@@ -3,7 +3,6 @@
 //! The order is part of the security: who asks, about what, in whose name, and only then what the
 //! rules say. A cached decision takes no lock across an await, does no IO and allocates nothing.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -16,7 +15,7 @@ use crate::domain::identity::Asserted;
 use crate::domain::limits::METHOD_BYTES;
 use crate::domain::location::Location;
 use crate::domain::network::{Chain, parse_chain};
-use crate::domain::request::{Addresses, AuthRequest, Input, Purpose, Scheme, reference};
+use crate::domain::request::{Addresses, AuthRequest, Input, Purpose, Scheme};
 use crate::domain::target::{Target, TargetError};
 use crate::domain::time::Timestamp;
 use crate::policy::application::Application;
@@ -315,7 +314,7 @@ impl Authority {
     }
 
     /// The addresses that the dialect may read (T2).
-    fn chain_of(&self, request: &AuthRequest<'_>) -> Result<Chain, Reason> {
+    pub(super) fn chain_of(&self, request: &AuthRequest<'_>) -> Result<Chain, Reason> {
         let parse = |value| parse_chain(value).map_err(|_| Reason::MalformedForwardedFor);
         match request.addresses {
             Addresses::Forwarded(forwarded) => {
@@ -332,44 +331,6 @@ impl Authority {
                 chain.push(address);
                 Ok(chain)
             }
-        }
-    }
-
-    /// The client's address as far as it can be believed; a stranger's word about it cannot.
-    fn client_for_the_record(&self, request: &AuthRequest<'_>) -> IpAddr {
-        let trust = &self.policy.trust;
-        if !trust.is_trusted_proxy(request.peer) {
-            return request.peer;
-        }
-        let standing = self
-            .chain_of(request)
-            .and_then(|chain| trust.admit(request.peer, &chain, request.headers));
-        standing.map_or(request.peer, |standing| standing.client)
-    }
-
-    /// Tells the operator why somebody was refused, sampled.
-    fn report(
-        &self,
-        request: &AuthRequest<'_>,
-        reason: Reason,
-        rule: Option<Location>,
-        now: Timestamp,
-    ) {
-        let written = self.audit.denial(now, reason, |line| {
-            let text = |input: Input<'_>| {
-                let bytes = input.ok().flatten().unwrap_or(b"-");
-                let path = bytes.split(|&b| b == b'?').next().unwrap_or_default();
-                let shown = path.get(..200).unwrap_or(path);
-                String::from_utf8_lossy(shown).escape_debug().to_string()
-            };
-            let (method, host) = (text(request.method), text(request.host));
-            line.request = Some(format!("{method} {host}{}", text(request.target)));
-            line.reference = reference(request.headers).map(str::to_owned);
-            line.client = Some(self.client_for_the_record(request));
-            line.rule = rule.map(|at| at.to_string());
-        });
-        if !written {
-            self.metrics.audit_dropped.inc();
         }
     }
 }

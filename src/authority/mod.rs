@@ -13,6 +13,7 @@ pub mod menu;
 mod outage_tests;
 mod portal;
 mod portrait;
+mod report;
 
 use std::sync::Arc;
 

@@ -37,14 +37,15 @@ impl Refusal {
         decision: Decision,
     ) -> Result<Grant, Self> {
         let class = decision.reason().class();
-        let purpose = Purpose::of(method(request), request.headers);
-        let mut refusal = match decision {
+        let status = match decision {
             Decision::Allow(grant) => return Ok(grant),
-            Decision::Challenge(_) => challenge(edge, request, purpose),
-            Decision::Deny(_) if class == Class::Throttled => Self::with(429),
-            Decision::Deny(_) => Self::with(403),
-            Decision::Unavailable(_) => Self::with(503),
+            Decision::Challenge(_) => None,
+            Decision::Deny(_) if class == Class::Throttled => Some(429),
+            Decision::Deny(_) => Some(403),
+            Decision::Unavailable(_) => Some(503),
         };
+        let purpose = Purpose::of(method(request), request.headers);
+        let mut refusal = status.map_or_else(|| challenge(edge, request, purpose), Self::with);
         refusal.headers.push(("x-vouchsafe-reason", class.as_str().to_owned()));
         if let Some(seconds) = retry_after(class) {
             refusal.headers.push(("retry-after", seconds.to_owned()));

@@ -4,8 +4,6 @@
 //! `X-Original-URI` on the path of its own. Only 200 is a yes. What a client sent under a name that this
 //! answer does not set is removed by name.
 
-use std::net::IpAddr;
-
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
@@ -13,8 +11,9 @@ use actix_web::http::uri::PathAndQuery;
 
 use crate::domain::decision::{CookiesLeft, Grant};
 use crate::domain::header::{HeaderList, HeaderView as _};
-use crate::domain::request::{Addresses, AuthRequest, Dialect, Input, RouteDemands};
+use crate::domain::request::{AuthRequest, Dialect, Input};
 use crate::edge::Edge;
+use crate::edge::http::headers::Inputs;
 use crate::edge::http::{allow, headers};
 
 /// Where `path_prefix` leads; what follows is the target.
@@ -32,7 +31,7 @@ pub fn ask<'a>(
     // Raw, as Envoy sent it: the router's own parts are decoded.
     let target = request.uri().path_and_query().map(PathAndQuery::as_str);
     let target = target.and_then(|target| target.strip_prefix(PREFIX)).map(str::as_bytes);
-    question(request.method().as_str(), Ok(target), headers, cookies, headers::peer(request))
+    question(request, Ok(target), headers, cookies)
 }
 
 /// What Envoy asks with `path_override` and `x-original-uri`.
@@ -43,29 +42,18 @@ pub fn ask_override<'a>(
     cookies: &'a [&'a [u8]],
 ) -> AuthRequest<'a> {
     let target = headers.unique("x-original-uri");
-    question(request.method().as_str(), target, headers, cookies, headers::peer(request))
+    question(request, target, headers, cookies)
 }
 
 fn question<'a>(
-    method: &'a str,
+    request: &'a HttpRequest,
     target: Input<'a>,
     headers: &'a HeaderList<'_>,
     cookies: &'a [&'a [u8]],
-    peer: IpAddr,
 ) -> AuthRequest<'a> {
-    AuthRequest {
-        dialect: Dialect::EnvoyHttp,
-        peer,
-        addresses: Addresses::Forwarded(headers.unique("x-forwarded-for")),
-        method: Ok(Some(method.as_bytes())),
-        host: headers.unique("host"),
-        target,
-        scheme: headers.unique("x-forwarded-proto"),
-        headers,
-        cookies,
-        reserved_header: headers::writes_reserved(headers),
-        demands: RouteDemands::default(),
-    }
+    let method = Ok(Some(request.method().as_str().as_bytes()));
+    let asked = Inputs { method, host: headers.unique("host"), target };
+    headers::question(Dialect::EnvoyHttp, asked, headers, cookies, headers::peer(request))
 }
 
 /// The exports that have a value, the names to remove, and the Cookie header without our own.

@@ -8,8 +8,9 @@ use actix_web::HttpResponse;
 
 use crate::domain::decision::Grant;
 use crate::domain::header::{HeaderList, HeaderView as _};
-use crate::domain::request::{Addresses, AuthRequest, Dialect, RouteDemands};
+use crate::domain::request::{AuthRequest, Dialect};
 use crate::edge::Edge;
+use crate::edge::http::headers::Inputs;
 use crate::edge::http::{allow, headers};
 
 /// What the proxy asks: only its own inputs, and the headers that the client sent.
@@ -19,19 +20,13 @@ pub fn ask<'a>(
     cookies: &'a [&'a [u8]],
     peer: IpAddr,
 ) -> AuthRequest<'a> {
-    AuthRequest {
-        dialect: Dialect::Forward,
-        peer,
-        addresses: Addresses::Forwarded(headers.unique("x-forwarded-for")),
-        method: headers.unique("x-forwarded-method"),
-        host: headers.unique("x-forwarded-host"),
-        target: headers.unique("x-forwarded-uri"),
-        scheme: headers.unique("x-forwarded-proto"),
-        headers,
-        cookies,
-        reserved_header: headers::writes_reserved(headers),
-        demands: RouteDemands::default(),
-    }
+    let input = |name| headers.unique(name);
+    let asked = Inputs {
+        method: input("x-forwarded-method"),
+        host: input("x-forwarded-host"),
+        target: input("x-forwarded-uri"),
+    };
+    headers::question(Dialect::Forward, asked, headers, cookies, peer)
 }
 
 /// Every export exactly once, empty where there is none: what a proxy does not get it may leave standing.

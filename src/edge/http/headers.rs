@@ -6,8 +6,9 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderValue};
 use smallvec::SmallVec;
 
-use crate::domain::header::HeaderList;
+use crate::domain::header::{HeaderList, HeaderView as _};
 use crate::domain::network::fold;
+use crate::domain::request::{Addresses, AuthRequest, Dialect, Input, RouteDemands};
 
 /// Our own name space; clients may not write into it.
 const RESERVED_PREFIX: &str = "x-vouchsafe-";
@@ -53,4 +54,39 @@ pub fn cookies(request: &HttpRequest) -> SmallVec<[&[u8]; 2]> {
 #[must_use]
 pub fn peer(request: &HttpRequest) -> IpAddr {
     request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| fold(peer.ip()))
+}
+
+/// Where a dialect has what is asked about; all else it reads like the others.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The method of the request asked about.
+    pub method: Input<'a>,
+    /// Its host.
+    pub host: Input<'a>,
+    /// Its path and query, raw.
+    pub target: Input<'a>,
+}
+
+/// The question of an HTTP dialect: its own inputs, and the headers that the client sent.
+#[must_use]
+pub fn question<'a>(
+    dialect: Dialect,
+    asked: Inputs<'a>,
+    headers: &'a HeaderList<'_>,
+    cookies: &'a [&'a [u8]],
+    peer: IpAddr,
+) -> AuthRequest<'a> {
+    AuthRequest {
+        dialect,
+        peer,
+        addresses: Addresses::Forwarded(headers.unique("x-forwarded-for")),
+        method: asked.method,
+        host: asked.host,
+        target: asked.target,
+        scheme: headers.unique("x-forwarded-proto"),
+        headers,
+        cookies,
+        reserved_header: writes_reserved(headers),
+        demands: RouteDemands::default(),
+    }
 }

@@ -10,8 +10,9 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 
 use crate::domain::decision::Grant;
 use crate::domain::header::{HeaderList, HeaderView as _};
-use crate::domain::request::{Addresses, AuthRequest, Dialect, RouteDemands};
+use crate::domain::request::{AuthRequest, Dialect};
 use crate::edge::Edge;
+use crate::edge::http::headers::Inputs;
 use crate::edge::http::{allow, headers};
 
 /// nginx 1.22 passes on the first of several `Set-Cookie`, newer ones join them; so each has its own name too.
@@ -28,19 +29,13 @@ pub fn ask<'a>(
     cookies: &'a [&'a [u8]],
     peer: IpAddr,
 ) -> AuthRequest<'a> {
-    AuthRequest {
-        dialect: Dialect::Nginx,
-        peer,
-        addresses: Addresses::Forwarded(headers.unique("x-forwarded-for")),
-        method: headers.unique("x-original-method"),
-        host: headers.unique("x-forwarded-host"),
-        target: headers.unique("x-original-uri"),
-        scheme: headers.unique("x-forwarded-proto"),
-        headers,
-        cookies,
-        reserved_header: headers::writes_reserved(headers),
-        demands: RouteDemands::default(),
-    }
+    let input = |name| headers.unique(name);
+    let asked = Inputs {
+        method: input("x-original-method"),
+        host: input("x-forwarded-host"),
+        target: input("x-original-uri"),
+    };
+    headers::question(Dialect::Nginx, asked, headers, cookies, peer)
 }
 
 /// Every export exactly once, empty where there is none, so that nginx overwrites what the client sent.
