@@ -273,3 +273,32 @@ fn envoys_health_checks_are_answered() {
     assert_eq!(status, tonic_health::ServingStatus::Serving as i32);
     assert_eq!(here.daemon.terminate(), Some(0), "{}", here.daemon.log());
 }
+
+#[test]
+fn a_stop_with_a_grpc_listener_still_lets_http_requests_finish() {
+    let here = Here::start();
+    let body = "lmAuth=2_Slave";
+    let login = Request::new("POST", PORTAL, "/")
+        .headers(&[("CN", "dwho"), ("control", "password"), ("Accept", "application/json")])
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .body(body);
+    let bytes = login.bytes();
+    let (head, rest) = bytes.split_at(bytes.len() - 4);
+    let mut connection = support::client::Connection::open(here.daemon.public).unwrap();
+    connection.send(head).unwrap();
+    // Until the daemon has read the head, a stop would close the connection as an idle one.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::thread::scope(|scope| {
+        let ended = scope.spawn(|| here.daemon.terminate());
+        let stopping = || here.daemon.log().contains("stopping").then_some(());
+        support::wait_for("the daemon has begun to stop", stopping);
+        // Long enough for the gRPC listener, which has nothing to finish, to be gone.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        connection.send(rest).unwrap();
+        let answer = connection.read(true).unwrap();
+        assert_eq!((answer.status, &answer.json()["result"]), (200, &1.into()), "{answer}");
+        // An open connection would be waited for.
+        drop(connection);
+        assert_eq!(ended.join().unwrap(), Some(0));
+    });
+}

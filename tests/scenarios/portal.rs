@@ -219,3 +219,24 @@ fn a_refused_login_says_why_by_number_only() {
         fails(front, &[("CN", "dwho"), ("control", "password")], "lmAuth=1_Other", 9);
     });
 }
+
+#[test]
+fn a_picture_of_the_operators_own_is_shown_and_can_run_nothing() {
+    let picture = programs::shipped("assets/logo.svg");
+    let daemon = Daemon::start_with(|config| {
+        let path = format!("display_logo: {}", picture.display());
+        replace(&config, "display_logo: true", &path)
+    });
+    let get = |target| Request::new("GET", PORTAL, target).headers(NAVIGATION).send(daemon.public);
+    let choice = String::from_utf8(get("/").body).unwrap();
+    assert!(choice.contains(r#"src="assets/logo""#), "{choice}");
+    let logo = get("/assets/logo");
+    assert_eq!((logo.status, logo.one("Content-Type")), (200, Some("image/svg+xml")), "{logo}");
+    assert_eq!(logo.body, std::fs::read(&picture).unwrap());
+    assert!(logo.one("Content-Security-Policy").unwrap().contains("sandbox"), "{logo}");
+    assert_eq!(logo.one("X-Content-Type-Options"), Some("nosniff"), "{logo}");
+    let without =
+        Daemon::start_with(|config| replace(&config, "display_logo: true", "display_logo: false"));
+    let logo = Request::new("GET", PORTAL, "/assets/logo").send(without.public);
+    assert_eq!(logo.status, 404, "{logo}");
+}
