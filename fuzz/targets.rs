@@ -3,6 +3,7 @@
 //! `fuzz/fuzz_targets` gives these functions random bytes, `tests/fuzz_corpus.rs` the files of
 //! `fuzz/corpus`. A crash becomes a unit test beside the parser, and its input a file of the corpus.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use vouchsafe::domain::host;
 use vouchsafe::domain::limits::{CHAIN_ADDRESSES, COOKIE_CANDIDATES};
 use vouchsafe::domain::network::parse_chain;
 use vouchsafe::domain::request::Scheme;
-use vouchsafe::domain::target::Target;
+use vouchsafe::domain::target::{PathForms, Target};
 use vouchsafe::domain::time::Timestamp;
 use vouchsafe::edge::http::nginx;
 use vouchsafe::policy::application::Applications;
@@ -48,15 +49,42 @@ pub fn run(target: &str, input: &[u8]) {
     }
 }
 
-/// What was accepted has one reading.
+/// What was accepted has the readings that the application may have, and leads nowhere else.
 fn target_path(input: &[u8]) {
-    let Ok(target) = Target::parse(input) else { return };
-    assert_eq!(target.raw().as_bytes(), input);
-    let path = target.path();
+    let strict = Target::parse(input, PathForms::STRICT);
+    for accepted in [
+        PathForms::STRICT,
+        PathForms { parameters: true, encoded_slash: false },
+        PathForms { parameters: false, encoded_slash: true },
+        PathForms::ALL,
+    ] {
+        let Ok(target) = Target::parse(input, accepted) else { continue };
+        assert_eq!(target.raw().as_bytes(), input);
+        let forms: Vec<&[u8]> = target.forms().collect();
+        assert!(forms.len() <= 5 && forms.first() == Some(&target.path()));
+        assert_eq!(forms.iter().collect::<HashSet<_>>().len(), forms.len(), "{target:?}");
+        for path in forms {
+            has_one_reading(path, accepted);
+        }
+        // A flag changes nothing about what is accepted without it.
+        if let Ok(strict) = &strict {
+            assert_eq!(&target, strict);
+        }
+    }
+}
+
+fn has_one_reading(path: &[u8], accepted: PathForms) {
     assert!(path.starts_with(b"/"));
-    assert!(path.iter().all(|&byte| byte >= b' ' && byte != 0x7f && byte != b'\\' && byte != b';'));
+    assert!(path.iter().all(|&byte| byte >= b' ' && byte != 0x7f && byte != b'\\'));
+    assert!(accepted.parameters || !path.contains(&b';'));
     assert!(!path.windows(2).any(|pair| pair == b"//"));
-    assert!(!path.split(|&byte| byte == b'/').any(|segment| matches!(segment, b"." | b"..")));
+    let name = |segment: &[u8]| segment.split(|&byte| byte == b';').next().unwrap().to_vec();
+    let names = path.split(|&byte| byte == b'/').map(name);
+    assert!(!names.into_iter().any(|name| matches!(&*name, b"." | b"..")));
+    let encoded = path
+        .windows(3)
+        .filter(|part| part[0] == b'%' && part[1..].iter().all(u8::is_ascii_hexdigit));
+    assert!(encoded.into_iter().all(|part| accepted.encoded_slash && part == b"%2F"));
 }
 
 /// A canonical name is its own canonical name.

@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use vouchsafe::config::{self, Diagnostics, KeySource, Settings, Severity, StoreSettings};
 use vouchsafe::domain::header::HeaderList;
 use vouchsafe::domain::network::parse_chain;
+use vouchsafe::domain::target::PathForms;
 use vouchsafe::policy::rule::{Effect, Requirement};
 use vouchsafe::session::settings::SecuredMode;
 
@@ -138,6 +139,18 @@ fn a_rule_knows_its_line_and_is_canonical() {
     assert_eq!(rules.first_match("GET", b"/x/y").map(|rule| rule.effect), Some(master));
     let any = Effect::Allow(Requirement::default());
     assert_eq!(rules.first_match("POST", b"/x/y").map(|rule| rule.effect), Some(any));
+}
+
+#[test]
+fn an_application_reads_other_forms_of_paths_only_if_it_says_so() {
+    let forms =
+        |text: &str| good(text).policy.applications.find("a.example.com").unwrap().path_forms;
+    assert_eq!(forms(GOOD), PathForms::STRICT);
+    let with =
+        |key: &str| forms(&GOOD.replace("name: a\n", &format!("name: a\n    {key}: true\n")));
+    let parameters = PathForms { parameters: true, ..PathForms::STRICT };
+    assert_eq!(with("allow_path_parameters"), parameters);
+    assert_eq!(with("allow_encoded_slash"), PathForms { encoded_slash: true, ..PathForms::STRICT });
 }
 
 #[test]

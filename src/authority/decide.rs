@@ -27,7 +27,6 @@ use crate::telemetry::metrics::Stopwatch;
 /// The question, after everything about it that can be wrong was found to be right.
 struct Question<'a> {
     method: &'a str,
-
     target: Target<'a>,
     scheme: Scheme,
     asserted: Option<Asserted<'a>>,
@@ -62,7 +61,7 @@ impl Authority {
         decision
     }
 
-    /// Steps 1 to 3: the peer, the addresses, the master, the target, the application.
+    /// Steps 1 to 3: the peer, the addresses, the master, the application, the target.
     fn question<'a>(&'a self, request: &AuthRequest<'a>) -> Result<Question<'a>, Reason> {
         let trust = &self.policy.trust;
         if !trust.is_trusted_proxy(request.peer) {
@@ -77,15 +76,17 @@ impl Authority {
         let method = token(required(request.method)?)?;
         let scheme = scheme(request.scheme)?;
         let host = host::canonical(required(request.host)?).map_err(|_| Reason::MalformedHost)?;
-        let target = Target::parse(required(request.target)?).map_err(|error| match error {
-            TargetError::Malformed => Reason::MalformedTarget,
-            TargetError::Ambiguous => Reason::AmbiguousPath,
-        })?;
         let applications = &self.policy.applications;
         let application = match request.demands.application {
             Some(name) => applications.named(name).ok_or(Reason::UnknownApplication)?,
             None => applications.find(&host).ok_or(Reason::UnknownHost)?,
         };
+        // After the application, because it says which spellings it reads (R2).
+        let target = Target::parse(required(request.target)?, application.path_forms);
+        let target = target.map_err(|error| match error {
+            TargetError::Malformed => Reason::MalformedTarget,
+            TargetError::Ambiguous => Reason::AmbiguousPath,
+        })?;
         let asserted = self.asserted(&standing, request.headers)?;
         Ok(Question { method, target, scheme, asserted, application })
     }
@@ -114,7 +115,7 @@ impl Authority {
         question: &Question<'_>,
         now: Timestamp,
     ) -> Answer {
-        let rule = question.application.rules.first_match(question.method, question.target.path());
+        let rule = question.application.rules.verdict(question.method, &question.target);
         let at = rule.map(|rule| rule.at);
         let demands_level = request.demands.level > 0;
         // Today's clauses need no identity, so a skip can be decided before any session (R1).

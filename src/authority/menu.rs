@@ -1,6 +1,7 @@
 //! The menu: the applications that a person may begin with.
 
 use crate::authority::Authority;
+use crate::domain::target::Target;
 use crate::policy::rule::Effect;
 
 /// One application of a menu.
@@ -27,8 +28,10 @@ impl Authority {
             .iter()
             .filter_map(|application| {
                 let url = application.url.as_ref()?;
-                let rule = application.rules.first_match("GET", url.path().as_bytes())?;
-                opens(rule.effect).then(|| MenuEntry { name: &application.name, url: url.as_str() })
+                let target = Target::parse(url.path().as_bytes(), application.path_forms).ok()?;
+                let verdict = application.rules.verdict("GET", &target)?;
+                opens(verdict.effect)
+                    .then(|| MenuEntry { name: &application.name, url: url.as_str() })
             })
             .collect()
     }

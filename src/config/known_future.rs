@@ -22,8 +22,6 @@ pub const FUTURE_KEYS: &[&str] = &[
     "sessions.store.urls",
     "sessions.store.tls",
     "applications[].factor_in_request",
-    "applications[].allow_path_parameters",
-    "applications[].allow_encoded_slash",
     "applications[].cache",
     "applications[].assertion",
     "applications[].maintenance",

@@ -248,6 +248,13 @@ pub struct RawApplication {
     /// Default: the first host that is no wildcard, with the portal's scheme and port.
     #[schemars(with = "String")]
     pub url: Option<String>,
+    /// Accepts `;name=value` in segments of a path, as old Java applications have it. Then each rule is
+    /// tried on the path with parameters and without them, and the stricter effect wins. Default: false.
+    pub allow_path_parameters: bool,
+    /// Accepts `%2F` in segments of a path, as APIs like GitLab's have it. Then each rule is tried on the
+    /// path with `%2F` (so a rule's `path` may have it too) and with `/` instead, and the stricter effect
+    /// wins. Default: false.
+    pub allow_encoded_slash: bool,
     /// Headers that it gets, each with its variable. Default: none.
     pub exports: Ordered<String>,
     /// Who may do what; the first match wins. Default: none, so everything is denied.

@@ -10,7 +10,7 @@ use crate::domain::decision::{Class, Decision, Grant};
 use crate::domain::host;
 use crate::domain::limits::RETURN_URL_BYTES;
 use crate::domain::request::{AuthRequest, Dialect, Purpose, reference};
-use crate::domain::target::Target;
+use crate::domain::target::{PathForms, Target};
 use crate::edge::Edge;
 use crate::edge::http::pages::Page;
 use crate::edge::http::portal::LOOP_MARK;
@@ -155,7 +155,8 @@ fn return_url(request: &AuthRequest<'_>) -> Option<String> {
         _ => ("https", 443),
     };
     let port = port.and_then(|(_, port)| port.parse::<u16>().ok()).filter(|port| *port != usual);
-    let target = Target::parse(request.target.ok().flatten()?).ok()?;
+    // Whatever an application may read can be gone back to; only its raw text is.
+    let target = Target::parse(request.target.ok().flatten()?, PathForms::ALL).ok()?;
     let authority = port.map_or_else(|| name.to_string(), |port| format!("{name}:{port}"));
     let url = format!("{scheme}://{authority}{}", target.raw());
     Some(if url.len() > RETURN_URL_BYTES { format!("{scheme}://{authority}/") } else { url })

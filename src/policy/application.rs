@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::domain::target::PathForms;
 use crate::policy::export::Exports;
 use crate::policy::rule::Rules;
 
@@ -19,6 +20,8 @@ pub struct Application {
     pub id: ApplicationId,
     /// Its configured name; label of metrics.
     pub name: Arc<str>,
+    /// What it reads in paths besides the canonical spelling.
+    pub path_forms: PathForms,
     /// Who may do what.
     pub rules: Rules,
     /// What it is told.
@@ -46,13 +49,14 @@ impl Applications {
     pub fn add(
         &mut self,
         name: Arc<str>,
+        path_forms: PathForms,
         rules: Rules,
         exports: Exports,
         url: Option<Url>,
     ) -> ApplicationId {
         let id = ApplicationId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
         self.names.insert(Arc::clone(&name), id.0);
-        self.list.push(Application { id, name, rules, exports, url });
+        self.list.push(Application { id, name, path_forms, rules, exports, url });
         id
     }
 
@@ -117,6 +121,7 @@ mod tests {
         for (name, hosts) in hosts {
             let id = applications.add(
                 (*name).into(),
+                PathForms::STRICT,
                 Rules::default(),
                 Exports::new(Box::new([])),
                 None,

@@ -146,13 +146,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::target::PathForms;
     use crate::policy::export::Exports;
     use crate::policy::rule::Rules;
 
     fn applications() -> Applications {
         let mut applications = Applications::default();
         let exports = Exports::new(Box::new([]));
-        let wiki = applications.add(Arc::from("wiki"), Rules::default(), exports, None);
+        let wiki =
+            applications.add(Arc::from("wiki"), PathForms::STRICT, Rules::default(), exports, None);
         for host in ["app.example.com", "*.apps.example.com"] {
             applications.add_host(wiki, host).unwrap();
         }
@@ -182,6 +184,7 @@ mod tests {
             "http://app.example.com:19880/admin?x=1",
             "https://app.example.com/file%23a?x=1",
             "https://app.example.com/a%3Fb/100%25/a%2Fb",
+            "https://app.example.com/a;x=1/group%2fname;y//b",
             "https://app.example.com/it's?q=a|b^{c}",
             "https://x.y.apps.example.com/?a=b&c=d",
             "https://auth.example.com/",

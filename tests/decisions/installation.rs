@@ -70,6 +70,16 @@ applications:
   - name: other
     hosts: [other.example.com]
     rules: [{ effect: allow }]
+  - name: lenient
+    hosts: [lenient.example.com]
+    allow_path_parameters: true
+    allow_encoded_slash: true
+    rules:
+      - { path: /assets, effect: skip }
+      - { path: /admin, effect: deny }
+      - { path: /group/fresh, require_master: true }
+      - { path: /group%2Fsecret, effect: deny }
+      - { effect: allow }
 "#;
 
 /// What a test wants other than usual.

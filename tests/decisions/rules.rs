@@ -111,3 +111,47 @@ async fn nothing_depends_on_the_user_agent_or_on_health_paths() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_application_that_reads_paths_in_several_ways_gets_the_strictest_answer() {
+    // R2.
+    let here = Installation::usual();
+    let cookie = format!("sid={}", here.login("dwho", at(0)).await);
+    for (target, expected) in [
+        ("/group%2Fname", Reason::Session),
+        ("/group;v=1/name", Reason::Session),
+        ("/assets/x;v=1", Reason::Skipped),
+        // Only one of the forms is free.
+        ("/assets;v=1/x", Reason::Session),
+        ("/assets%2Fx", Reason::Session),
+        ("/admin;x", Reason::RuleDenied),
+        ("/admin%2Fx", Reason::RuleDenied),
+        ("/;x/admin", Reason::RuleDenied),
+        ("/%2fadmin", Reason::RuleDenied),
+        ("/a;x%2F../admin", Reason::AmbiguousPath),
+        ("/assets/..;/admin", Reason::AmbiguousPath),
+        ("/assets/..%2fadmin", Reason::AmbiguousPath),
+        ("/assets%252fx", Reason::AmbiguousPath),
+        ("/assets%3bx", Reason::AmbiguousPath),
+        ("/group%2ffresh", Reason::MasterRequired),
+        ("/group;x%2ffresh", Reason::MasterRequired),
+        ("/group;x/other%2ffresh", Reason::Session),
+        ("/group%2fsecret", Reason::RuleDenied),
+        ("/group/secret", Reason::Session),
+    ] {
+        let ask = Ask::page(target).set("x-forwarded-host", "lenient.example.com").cookie(&cookie);
+        assert_eq!(here.reason(&ask).await, expected, "{target}");
+        // Elsewhere nothing of it is accepted.
+        if target.contains([';', '%']) {
+            let strict = ask.set("x-forwarded-host", "other.example.com");
+            assert_eq!(here.reason(&strict).await, Reason::AmbiguousPath, "{target}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_path_is_read_as_its_application_does_so_a_stranger_is_found_out_first() {
+    let here = Installation::usual();
+    let ask = Ask::page("/a;b").set("x-forwarded-host", "evil.test");
+    assert_eq!(here.reason(&ask).await, Reason::UnknownHost);
+}

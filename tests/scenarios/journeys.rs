@@ -95,6 +95,40 @@ fn a_person_comes_back_to_exactly_the_page_that_was_asked_for() {
 }
 
 #[test]
+fn a_page_with_an_encoded_slash_or_parameters_is_come_back_to() {
+    let config = |config: String| {
+        let both = "allow_path_parameters: true\n    allow_encoded_slash: true\n    exports:";
+        replace(&config, "exports:", both)
+    };
+    let world = World::around(Daemon::start_with(config));
+    world.behind_each(|front| {
+        for target in ["/group%2Fname", "/group%2fname?x=%2F", "/page;v=1/a;w?;"] {
+            let page = stranger("GET", target).headers(NAVIGATION);
+            let challenge = refused(&page, front, 302, "login");
+            let to_portal = target_at(challenge.one("Location").unwrap(), PORTAL);
+            let back = browser("GET", &format!("{to_portal}&lmAuth=2_Slave")).send(front);
+            assert_eq!(back.one("Location"), Some(&*format!("http://{APP}{target}")), "{back}");
+            let mut jar = Jar::default();
+            jar.take(&back);
+            let asked = allowed(&stranger("GET", target).header("Cookie", &jar.line()), front);
+            assert_eq!((asked.target(), asked.all("Auth-User")), (target, vec!["dwho"]));
+        }
+        // Only one reading of it is free, and only one is the page that is closed.
+        for target in ["/public%2Fx", "/assets;v=1/x"] {
+            refused(&stranger("GET", target).headers(NAVIGATION), front, 302, "login");
+        }
+        for target in ["/x;/..%2fadmin", "/admin;v=1", "/public%2f..%2fadmin", "/;x%2Fadmin"] {
+            refused(
+                &from_master("POST", target).body("x"),
+                front,
+                403,
+                if target.contains("..") { "bad-request" } else { "forbidden" },
+            );
+        }
+    });
+}
+
+#[test]
 fn the_way_back_keeps_the_port_of_the_address_bar() {
     WORLD.behind_each(|front| {
         for (host, expected) in [

@@ -12,6 +12,7 @@ use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawApplication, RawConfig, RawSlave};
 use crate::config::reader::suggestion;
 use crate::domain::limits::{APPLICATIONS, EXPORTS_PER_APPLICATION};
+use crate::domain::target::PathForms;
 use crate::policy::application::Applications;
 use crate::policy::export::{Export, Exports, Variable};
 
@@ -38,9 +39,13 @@ pub fn applications(
         let name = name(application, &path, &mut names, compiler);
         let mine = canonical_hosts(application, &path, &mut hosts, compiler);
         let exports = exports(application, &raw.slave, &path.key("exports"), compiler);
-        let rules = rules::rules(&application.rules, &path.key("rules"), compiler);
+        let forms = PathForms {
+            parameters: application.allow_path_parameters,
+            encoded_slash: application.allow_encoded_slash,
+        };
+        let rules = rules::rules(&application.rules, forms, &path.key("rules"), compiler);
         let url = url(application, &path, &mine, portal, compiler);
-        let id = applications.add(name.unwrap_or_default(), rules, exports, url);
+        let id = applications.add(name.unwrap_or_default(), forms, rules, exports, url);
         for (host, at) in mine {
             let added = applications.add_host(id, &host);
             compiler.checked(&at, added);

@@ -5,7 +5,7 @@ use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawEffect, RawRule};
 use crate::config::raw_value::OneOrMany;
 use crate::domain::limits::METHOD_BYTES;
-use crate::domain::target::{Target, TargetError};
+use crate::domain::target::{PathForms, Target, TargetError};
 use crate::policy::rule::{Effect, Matcher, PathPrefix, Requirement, Rule, Rules};
 
 /// What a rule matches, for comparison with the rules below it.
@@ -15,8 +15,13 @@ struct Coverage {
     line: u32,
 }
 
-/// Checks the rules of one application.
-pub fn rules(raw: &[RawRule], list: &KeyPath, compiler: &mut Compiler<'_>) -> Rules {
+/// Checks the rules of one application, which reads `forms` in paths.
+pub fn rules(
+    raw: &[RawRule],
+    forms: PathForms,
+    list: &KeyPath,
+    compiler: &mut Compiler<'_>,
+) -> Rules {
     if raw.is_empty() && !compiler.document.wrote(&list.index(0)) {
         let text = "this application has no rule, so every request is denied; add `rules`";
         compiler.warn(list, text);
@@ -25,7 +30,7 @@ pub fn rules(raw: &[RawRule], list: &KeyPath, compiler: &mut Compiler<'_>) -> Ru
     let mut above: Vec<Coverage> = Vec::with_capacity(raw.len());
     for (index, raw) in raw.iter().enumerate() {
         let path = list.index(index);
-        let Some((coverage, effect)) = rule(raw, &path, compiler) else { continue };
+        let Some((coverage, effect)) = rule(raw, forms, &path, compiler) else { continue };
         if let Some(earlier) = above.iter().find(|earlier| earlier.covers(&coverage)) {
             let text = format!(
                 "this rule is never reached: the one at line {} takes all its requests; move it up \
@@ -44,10 +49,17 @@ pub fn rules(raw: &[RawRule], list: &KeyPath, compiler: &mut Compiler<'_>) -> Ru
     Rules(rules.into())
 }
 
-fn rule(raw: &RawRule, path: &KeyPath, compiler: &mut Compiler<'_>) -> Option<(Coverage, Effect)> {
+fn rule(
+    raw: &RawRule,
+    forms: PathForms,
+    path: &KeyPath,
+    compiler: &mut Compiler<'_>,
+) -> Option<(Coverage, Effect)> {
     let prefix = match raw.path.as_deref() {
         None => Some(None),
-        Some(written) => compiler.checked(&path.key("path"), canonical_prefix(written)).map(Some),
+        Some(written) => {
+            compiler.checked(&path.key("path"), canonical_prefix(written, forms)).map(Some)
+        }
     };
     let methods = match &raw.method {
         None => Some(None),
@@ -102,21 +114,38 @@ enum PrefixError {
     Malformed(String),
     #[error("no request ever has the path '{0}'; write it without encoded or dotted segments")]
     Ambiguous(String),
+    #[error(
+        "this application gets no request with '{found}' in its path, as in '{written}'; set its \
+         `{key}: true` or remove the rule"
+    )]
+    NotAccepted { written: String, found: &'static str, key: &'static str },
 }
 
-/// The prefix in the one spelling that requests are brought into.
-fn canonical_prefix(written: &str) -> Result<Vec<u8>, PrefixError> {
+/// The prefix in the one spelling that requests are brought into, with what the application keeps.
+fn canonical_prefix(written: &str, forms: PathForms) -> Result<Vec<u8>, PrefixError> {
     if !written.starts_with('/') {
         return Err(PrefixError::Relative(written.to_owned()));
     }
-    let target = Target::parse(written.as_bytes()).map_err(|error| match error {
+    let target = Target::parse(written.as_bytes(), forms).map_err(|error| match error {
         TargetError::Malformed => PrefixError::Malformed(written.to_owned()),
-        TargetError::Ambiguous => PrefixError::Ambiguous(written.to_owned()),
+        TargetError::Ambiguous => ambiguous(written, forms),
     })?;
     if target.query().is_some() {
         return Err(PrefixError::Query(written.to_owned()));
     }
     Ok(target.path().to_vec())
+}
+
+/// Why no request ever has this path: perhaps only because a key is missing.
+fn ambiguous(written: &str, forms: PathForms) -> PrefixError {
+    let would_do = |forms| Target::parse(written.as_bytes(), forms).is_ok();
+    let missing = |found, key| PrefixError::NotAccepted { written: written.to_owned(), found, key };
+    match would_do(PathForms::ALL) {
+        // With both missing, the second is told once the first is there.
+        true if !forms.parameters && written.contains(';') => missing(";", "allow_path_parameters"),
+        true => missing("%2F", "allow_encoded_slash"),
+        false => PrefixError::Ambiguous(written.to_owned()),
+    }
 }
 
 fn methods(
@@ -199,12 +228,34 @@ mod tests {
 
     #[test]
     fn prefixes_are_canonical() {
+        let canonical_prefix = |written| canonical_prefix(written, PathForms::STRICT);
         assert_eq!(canonical_prefix("//admin/%61").as_deref(), Ok(&b"/admin/a"[..]));
         assert!(matches!(canonical_prefix("admin"), Err(PrefixError::Relative(_))));
         assert!(matches!(canonical_prefix("/a?b"), Err(PrefixError::Query(_))));
         assert!(matches!(canonical_prefix("/a b"), Err(PrefixError::Malformed(_))));
-        for bad in ["/a/../b", "/a%2fb", "/a;b", "/a#b", "/%2e%2e/"] {
+        for bad in ["/a/../b", "/a%252fb", "/a%3bb", "/a;%2f../b", "/a#b", "/%2e%2e/"] {
             assert!(matches!(canonical_prefix(bad), Err(PrefixError::Ambiguous(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_keeps_what_its_application_accepts_and_names_the_key_that_is_missing() {
+        let slashes = PathForms { encoded_slash: true, ..PathForms::STRICT };
+        let parameters = PathForms { parameters: true, ..PathForms::STRICT };
+        assert_eq!(canonical_prefix("/a%2fb", slashes).as_deref(), Ok(&b"/a%2Fb"[..]));
+        assert_eq!(canonical_prefix("/a;x/b", parameters).as_deref(), Ok(&b"/a;x/b"[..]));
+        for (written, forms, missing) in [
+            ("/a%2fb", PathForms::STRICT, "allow_encoded_slash"),
+            ("/a%2fb", parameters, "allow_encoded_slash"),
+            ("/a;b", PathForms::STRICT, "allow_path_parameters"),
+            ("/a;b", slashes, "allow_path_parameters"),
+            ("/a;b%2Fc", PathForms::STRICT, "allow_path_parameters"),
+            ("/a;b%2Fc", parameters, "allow_encoded_slash"),
+        ] {
+            match canonical_prefix(written, forms) {
+                Err(PrefixError::NotAccepted { key, .. }) => assert_eq!(key, missing, "{written}"),
+                other => panic!("{written}: {other:?}"),
+            }
         }
     }
 }
