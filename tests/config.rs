@@ -154,6 +154,18 @@ fn an_application_reads_other_forms_of_paths_only_if_it_says_so() {
 }
 
 #[test]
+fn an_allow_may_be_reused_only_where_the_file_says_so() {
+    let reuse = |text: &str| {
+        let settings = good(text);
+        settings.policy.applications.find("a.example.com").unwrap().reuse
+    };
+    assert_eq!(reuse(GOOD), Duration::ZERO);
+    let cached =
+        GOOD.replace("    hosts: [a.example.com]", "    hosts: [a.example.com]\n    cache: 7s");
+    assert_eq!(reuse(&cached), Duration::from_secs(7));
+}
+
+#[test]
 fn exports_keep_the_order_of_the_file() {
     let settings = good(GOOD);
     let exports = &settings.policy.applications.find("a.example.com").unwrap().exports;

@@ -4,6 +4,7 @@
 //! rules say. A cached decision takes no lock across an await, does no IO and allocates nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -140,7 +141,7 @@ impl Authority {
             Some(Effect::Deny) => refuse(&cookie, question, Reason::RuleDenied),
             Some(Effect::Skip) => nobody(question, Reason::Skipped),
             Some(Effect::Unprotect) => match self.identify(request, question, cookie, now).await {
-                Ok((keyed, cookies)) => self.grant(question, &keyed, Reason::Unprotected, cookies),
+                Ok(found) => self.grant(question, found, Reason::Unprotected, now),
                 // For anybody, so also for somebody for whom there is no room for a session.
                 Err(
                     Decision::Challenge(_)
@@ -158,7 +159,7 @@ impl Authority {
                 Ok((keyed, _)) if keyed.1.level() < request.demands.level => {
                     Decision::Deny(Reason::LevelTooLow)
                 }
-                Ok((keyed, cookies)) => self.grant(question, &keyed, Reason::Session, cookies),
+                Ok(found) => self.grant(question, found, Reason::Session, now),
                 Err(refusal) => refusal,
             },
         };
@@ -306,12 +307,19 @@ impl Authority {
     fn grant(
         &self,
         question: &Question<'_>,
-        (key, session): &Keyed,
+        ((key, session), cookies): (Keyed, Vec<SetCookie>),
         reason: Reason,
-        cookies: Vec<SetCookie>,
+        now: Timestamp,
     ) -> Decision {
-        let exports = self.exports.of(*key, session, question.application);
-        Decision::Allow(Grant { reason, application: question.application.id.0, exports, cookies })
+        let Application { id, reuse, .. } = *question.application;
+        let exports = self.exports.of(key, &session, question.application);
+        // A cookie is for one browser, and no answer outlives its session (S8).
+        let reuse = if cookies.is_empty() {
+            reuse.min(self.sessions.life_left(&session, now))
+        } else {
+            Duration::ZERO
+        };
+        Decision::Allow(Grant { reason, application: id.0, exports, cookies, reuse })
     }
 
     /// The addresses that the dialect may read (T2).
@@ -344,6 +352,7 @@ fn nobody(question: &Question<'_>, reason: Reason) -> Decision {
         application: question.application.id.0,
         exports,
         cookies: Vec::new(),
+        reuse: question.application.reuse,
     })
 }
 

@@ -22,7 +22,6 @@ pub const FUTURE_KEYS: &[&str] = &[
     "sessions.store.urls",
     "sessions.store.tls",
     "applications[].factor_in_request",
-    "applications[].cache",
     "applications[].assertion",
     "applications[].maintenance",
     "applications[].rules[].path_exact",

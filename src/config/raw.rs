@@ -257,6 +257,10 @@ pub struct RawApplication {
     pub allow_encoded_slash: bool,
     /// Headers that it gets, each with its variable. Default: none.
     pub exports: Ordered<String>,
+    /// For how long nginx may reuse an allow without asking again, if `nginx/snippets/auth_cached.conf` is
+    /// included: whole seconds, `2s` to `60s`. A logout may take that long. Default: never.
+    #[schemars(with = "RawDuration")]
+    pub cache: Option<RawDuration>,
     /// Who may do what; the first match wins. Default: none, so everything is denied.
     pub rules: Vec<RawRule>,
 }

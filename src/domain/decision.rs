@@ -3,6 +3,7 @@
 //! A denial is a value here and an answer at the edge; it is never an error.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -188,6 +189,8 @@ pub struct Grant {
     pub exports: Arc<ExportedHeaders>,
     /// Cookies of a session that this answer opened; nearly always none.
     pub cookies: Vec<SetCookie>,
+    /// For how long the same question may be given this answer without asking; nearly always zero (D5).
+    pub reuse: Duration,
 }
 
 /// What is to be done with a request.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
@@ -28,6 +29,8 @@ pub struct Application {
     pub exports: Exports,
     /// Where people begin; `None` keeps it out of their menu.
     pub url: Option<Url>,
+    /// For how long an allow may be reused without asking; zero: not at all (SEMANTICS D5).
+    pub reuse: Duration,
 }
 
 /// A host that two applications claim.
@@ -56,8 +59,16 @@ impl Applications {
     ) -> ApplicationId {
         let id = ApplicationId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
         self.names.insert(Arc::clone(&name), id.0);
-        self.list.push(Application { id, name, path_forms, rules, exports, url });
+        let reuse = Duration::ZERO;
+        self.list.push(Application { id, name, path_forms, rules, exports, url, reuse });
         id
+    }
+
+    /// Lets allows of `application` be reused for `time` without asking.
+    pub fn let_reuse(&mut self, application: ApplicationId, time: Duration) {
+        if let Some(application) = self.list.get_mut(application.0 as usize) {
+            application.reuse = time;
+        }
     }
 
     /// Makes `application` answer for `host`: a canonical name, or `*.` and one.
@@ -156,6 +167,17 @@ mod tests {
         for stranger in ["evilexample.com", "example.com.evil.test", "example.com", "com", ""] {
             assert!(applications.find(stranger).is_none(), "{stranger}");
         }
+    }
+
+    #[test]
+    fn only_an_application_that_may_be_reused_is() {
+        let mut applications =
+            applications(&[("a", &["a.example.com"]), ("b", &["b.example.com"])]);
+        applications.let_reuse(ApplicationId(1), Duration::from_secs(2));
+        applications.let_reuse(ApplicationId(7), Duration::from_secs(7));
+        let reuse = |host| applications.find(host).map(|found| found.reuse);
+        assert_eq!(reuse("a.example.com"), Some(Duration::ZERO));
+        assert_eq!(reuse("b.example.com"), Some(Duration::from_secs(2)));
     }
 
     #[test]

@@ -286,6 +286,13 @@ impl Sessions {
         }
     }
 
+    /// How long `session`, which is being used `now`, lives at most if nobody uses it again.
+    #[must_use]
+    pub fn life_left(&self, session: &Session, now: Timestamp) -> Duration {
+        let left = self.settings.timeout.saturating_sub(now.since(session.created()));
+        left.min(self.settings.idle_timeout)
+    }
+
     fn standing(&self, session: &Session, now: Timestamp) -> Standing {
         session.standing(self.settings.timeout, self.settings.idle_timeout, now)
     }

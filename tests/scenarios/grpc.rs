@@ -23,8 +23,8 @@ struct Here {
     grpc: SocketAddr,
 }
 
-/// Runs a client to its end, connection included.
-fn run<T>(client: impl Future<Output = T>) -> T {
+/// Runs a client (or a server) to its end, connection included.
+pub fn run<T>(client: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(client)
 }

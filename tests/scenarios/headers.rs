@@ -3,7 +3,7 @@
 use super::*;
 
 /// Names that only the daemon or nginx may send, in every spelling that an application may confuse.
-const FORGED: &[(&str, &str)] = &[
+pub const FORGED: &[(&str, &str)] = &[
     ("Auth-User", "evil"),
     ("auth-user", "evil"),
     ("Auth_User", "evil"),

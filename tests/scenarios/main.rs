@@ -14,6 +14,9 @@
 //! - `outage`: the daemon is killed, restarted, terminated under load
 //! - `exports`: many of them, and large ones
 //! - `grpc`: the gRPC listener, asked by a client of Envoy's own protocol
+//! - `applications`: what the optional files of nginx are for; the five below share its world
+//!   - `sockets`: handshakes of web sockets; `grpc_apps`: applications that speak gRPC; `uploads`: large bodies;
+//!     `cors`: scripts of other origins; `cached`: checks that nginx remembers
 //! - `framing`: the daemon's own parser, byte by byte
 //! - `metrics`: a real Prometheus scrapes it
 
@@ -27,12 +30,16 @@
 mod support;
 
 mod allow;
+mod applications;
+mod cached;
 mod cookies;
+mod cors;
 mod crash;
 mod dialects;
 mod exports;
 mod framing;
 mod grpc;
+mod grpc_apps;
 mod headers;
 mod journeys;
 mod logout;
@@ -42,6 +49,8 @@ mod paths;
 mod portal;
 mod refusals;
 mod secrecy;
+mod sockets;
+mod uploads;
 
 use std::net::SocketAddr;
 use std::sync::LazyLock;

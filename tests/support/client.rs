@@ -194,7 +194,8 @@ impl Connection {
         }
     }
 
-    fn take(&mut self, count: usize) -> std::io::Result<Vec<u8>> {
+    /// Reads exactly `count` bytes, for what is no HTTP any more.
+    pub fn take(&mut self, count: usize) -> std::io::Result<Vec<u8>> {
         while self.buffer.len() < count {
             if self.fill()? == 0 {
                 return Err(ErrorKind::UnexpectedEof.into());

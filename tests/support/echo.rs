@@ -88,6 +88,9 @@ fn serve(stream: &TcpStream, targets: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(stream);
     while let Some(Head { method, target, headers }) = read_head(&mut reader) {
         targets.lock().unwrap().push(target.clone());
+        if is_websocket(&headers) {
+            return speak_websocket(reader, stream);
+        }
         let Some(body_bytes) = read_body(&mut reader, &headers) else { return };
         let asked = json!({
             "method": method, "target": target, "headers": headers, "body_bytes": body_bytes
@@ -100,6 +103,28 @@ fn serve(stream: &TcpStream, targets: &Mutex<Vec<String>>) {
         if (&mut &*stream).write_all([head, body].concat().as_bytes()).is_err() {
             return;
         }
+    }
+}
+
+/// The key of RFC 6455's own example, which a test sends, and its answer: no need for SHA-1 here.
+pub const WEBSOCKET_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+pub const WEBSOCKET_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+fn is_websocket(headers: &[(String, String)]) -> bool {
+    let has = |name: &str, value: &str| {
+        headers.iter().any(|(n, v)| n.eq_ignore_ascii_case(name) && v.eq_ignore_ascii_case(value))
+    };
+    has("Upgrade", "websocket") && has("Connection", "upgrade")
+}
+
+/// Accepts the handshake and sends back whatever comes.
+fn speak_websocket(mut reader: impl Read, mut stream: &TcpStream) {
+    let head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {WEBSOCKET_ACCEPT}\r\n\r\n"
+    );
+    if stream.write_all(head.as_bytes()).is_ok() {
+        let _ = std::io::copy(&mut reader, &mut stream);
     }
 }
 

@@ -1,4 +1,5 @@
-//! A real nginx with the shipped files: `nginx/example.conf` with other addresses, the snippets as they are.
+//! A real nginx with the shipped files: `nginx/example.conf` or another whole one, with other addresses, the
+//! snippets as they are.
 
 use std::fs::Permissions;
 use std::net::SocketAddr;
@@ -28,11 +29,23 @@ impl Nginx {
         application: SocketAddr,
         change: &dyn Fn(&str, String) -> String,
     ) -> Self {
+        Self::start_file("example.conf", program, &[(9080, daemon), (8081, application)], change)
+    }
+
+    /// The same for `file`, with the given addresses in place of each port that it has on loopback.
+    pub fn start_file(
+        file: &str,
+        program: &Path,
+        addresses: &[(u16, SocketAddr)],
+        change: &dyn Fn(&str, String) -> String,
+    ) -> Self {
         let (address, folder) = (free_address(), temporary_folder());
-        let example = std::fs::read_to_string(programs::shipped("nginx/example.conf")).unwrap();
-        let example = change("example.conf", example);
-        let config = replace(&example, "127.0.0.1:9080;", &format!("{daemon};"));
-        let config = replace(&config, "127.0.0.1:8081;", &format!("{application};"));
+        let shipped = std::fs::read_to_string(programs::shipped("nginx").join(file)).unwrap();
+        let mut config = change(file, shipped);
+        for (port, other) in addresses {
+            // As `server` and as `listen` have it.
+            config = replace(&config, &format!(" 127.0.0.1:{port}"), &format!(" {other}"));
+        }
         let config = replace(&config, "listen 127.0.0.1:8080", &format!("listen {address}"));
         std::fs::write(folder.path().join("nginx.conf"), config).unwrap();
         copy_snippets(

@@ -2,19 +2,23 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
 use crate::config::compile::portal::Origin;
 use crate::config::compile::{Compiler, headers, hosts, rules, slave, urls};
-use crate::config::defaults;
 use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawApplication, RawConfig, RawSlave};
 use crate::config::reader::suggestion;
+use crate::config::{defaults, units};
 use crate::domain::limits::{APPLICATIONS, EXPORTS_PER_APPLICATION};
 use crate::domain::target::PathForms;
 use crate::policy::application::Applications;
 use crate::policy::export::{Export, Exports, Variable};
+
+/// How long an allow may be reused, in seconds. One second is none: see `edge::http::nginx`.
+const CACHE_SECONDS: std::ops::RangeInclusive<u64> = 2..=60;
 
 /// Names that were given, with the line of each.
 type Lines = HashMap<String, u32>;
@@ -46,6 +50,9 @@ pub fn applications(
         let rules = rules::rules(&application.rules, forms, &path.key("rules"), compiler);
         let url = url(application, &path, &mine, portal, compiler);
         let id = applications.add(name.unwrap_or_default(), forms, rules, exports, url);
+        if let Some(time) = cache(application, &path, compiler) {
+            applications.let_reuse(id, time);
+        }
         for (host, at) in mine {
             let added = applications.add_host(id, &host);
             compiler.checked(&at, added);
@@ -135,6 +142,18 @@ fn url(
         compiler.error(&path, &text);
     }
     Some(place.url)
+}
+
+fn cache(raw: &RawApplication, parent: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Duration> {
+    let path = parent.key("cache");
+    let time = compiler.checked(&path, units::duration(&raw.cache.as_ref()?.0))?;
+    if time.subsec_nanos() > 0 || !CACHE_SECONDS.contains(&time.as_secs()) {
+        let text = "an allow is reused for whole seconds, 2s to 60s; write one of these, or leave \
+                    the key out";
+        compiler.error(&path, text);
+        return None;
+    }
+    Some(time)
 }
 
 fn exports(

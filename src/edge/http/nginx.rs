@@ -4,6 +4,7 @@
 //! `error_page 500` turns into a 503 for the client. Source: SEMANTICS T2, D2-D6.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
@@ -21,6 +22,15 @@ const NUMBERED_COOKIES: [HeaderName; 3] = [
     HeaderName::from_static("x-set-cookie-2"),
     HeaderName::from_static("x-set-cookie-3"),
 ];
+
+/// `Cache-Control` of an allow that nginx may reuse for `time` (SEMANTICS D5).
+///
+/// nginx takes an answer until its clock, which has whole seconds, is past the end: for up to a second
+/// longer than `max-age`. So that second is left out here. `private` and `no-store` it does not cache.
+fn reusable(time: Duration) -> Option<HeaderValue> {
+    let seconds = time.as_secs().checked_sub(1).filter(|seconds| *seconds > 0)?;
+    HeaderValue::try_from(format!("max-age={seconds}")).ok()
+}
 
 /// What nginx asks: only its own inputs, and the headers that the client sent.
 #[must_use]
@@ -42,6 +52,9 @@ pub fn ask<'a>(
 pub fn allowed(edge: &Edge, grant: &Grant) -> HttpResponse {
     let (mut response, size) = allow::every_export(edge, grant);
     let headers = response.headers_mut();
+    if let Some(reusable) = reusable(grant.reuse).filter(|_| grant.cookies.is_empty()) {
+        headers.insert(header::CACHE_CONTROL, reusable);
+    }
     let mut more = 0;
     for (cookie, numbered) in grant.cookies.iter().zip(NUMBERED_COOKIES) {
         if let Ok(value) = HeaderValue::try_from(cookie.0.as_str()) {
