@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::domain::decision::{Class, Decision, Grant};
+use crate::domain::header::HeaderView;
 use crate::domain::host;
 use crate::domain::limits::RETURN_URL_BYTES;
 use crate::domain::request::{AuthRequest, Dialect, Purpose, reference};
@@ -69,8 +70,7 @@ impl Refusal {
             }
             (_, Purpose::Call) => {
                 refusal.headers.push(("cache-control", "no-store".to_owned()));
-                refusal.headers.push(("content-type", "application/json".to_owned()));
-                refusal.body = format!(r#"{{"error":"{}"}}"#, error_word(refusal.status));
+                call(request, &mut refusal);
             }
         }
         Err(refusal)
@@ -92,6 +92,42 @@ pub const fn retry_after(class: Class) -> Option<&'static str> {
         | Class::FactorNeeded
         | Class::Forbidden
         | Class::BadRequest => None,
+    }
+}
+
+/// What a program sees: JSON, or the status of a gRPC call.
+fn call(request: &AuthRequest<'_>, refusal: &mut Refusal) {
+    let word = error_word(refusal.status);
+    match (speaks_grpc(request.headers), request.dialect) {
+        (false, _) => {
+            refusal.headers.push(("content-type", "application/json".to_owned()));
+            refusal.body = format!(r#"{{"error":"{word}"}}"#);
+        }
+        // Envoy makes a gRPC status of the HTTP status itself, and the message of the body.
+        (true, Dialect::EnvoyHttp | Dialect::EnvoyGrpc) => word.clone_into(&mut refusal.body),
+        // A body would be read as a message of the call.
+        (true, Dialect::Forward | Dialect::Nginx | Dialect::Portal) => {
+            refusal.headers.push(("content-type", "application/grpc".to_owned()));
+            refusal.headers.push(("grpc-status", grpc_status(refusal.status).to_owned()));
+            refusal.headers.push(("grpc-message", word.to_owned()));
+        }
+    }
+}
+
+/// Whether the client makes a gRPC call. Not grpc-web: that is a script's, and reads the HTTP status.
+fn speaks_grpc(headers: &dyn HeaderView) -> bool {
+    let media_type = headers.unique("content-type").ok().flatten().unwrap_or_default();
+    let rest = media_type.strip_prefix(b"application/grpc");
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
+/// The gRPC status of a refusal. Source: gRPC, "HTTP to gRPC Status Code Mapping".
+const fn grpc_status(status: u16) -> &'static str {
+    match status {
+        401 => "16",
+        429 => "8",
+        503 => "14",
+        _ => "7",
     }
 }
 

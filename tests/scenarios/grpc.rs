@@ -16,17 +16,12 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::*;
+use crate::support::grpc_application::run;
 
 /// A daemon with a gRPC listener, and where that is.
 struct Here {
     daemon: Daemon,
     grpc: SocketAddr,
-}
-
-/// Runs a client (or a server) to its end, connection included.
-pub fn run<T>(client: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(client)
 }
 
 impl Here {

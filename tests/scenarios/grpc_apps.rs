@@ -10,6 +10,7 @@ use tonic_health::pb::health_client::HealthClient;
 use super::applications::{APPLICATIONS, Applications, Front};
 use super::headers::FORGED;
 use super::*;
+use crate::support::grpc_application::run;
 
 const GRPC: &str = "grpc.apps.example.com";
 
@@ -29,7 +30,7 @@ fn endpoint(front: &Front) -> Endpoint {
 
 /// Calls `Check` about `service` with `headers`.
 fn call(front: &Front, service: &str, headers: &[(&str, &str)]) -> Result<i32, Status> {
-    grpc::run(async {
+    run(async {
         let mut client = HealthClient::new(endpoint(front).connect().await.unwrap());
         let answer = client.check(question(service, headers)).await?;
         Ok(answer.into_inner().status)
@@ -140,7 +141,7 @@ fn streams_and_the_applications_own_refusals_pass_as_they_are() {
         let status = call(front, "nowhere", MASTER).unwrap_err();
         assert_eq!(status.code(), Code::NotFound, "{status:?}");
         assert_eq!(status.message(), "the application's own refusal");
-        grpc::run(async {
+        run(async {
             let mut client = HealthClient::new(endpoint(front).connect().await.unwrap());
             let stream = client.watch(question(&marker(), MASTER)).await.unwrap();
             let mut stream = stream.into_inner();

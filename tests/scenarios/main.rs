@@ -27,6 +27,7 @@
 )]
 
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "shared with tests/proxies, which uses other parts")]
 mod support;
 
 mod allow;

@@ -1,9 +1,11 @@
 //! An exact HTTP/1.1 client: what is sent is what the test wrote, what is read is kept in order.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 use super::DEADLINE;
 
@@ -50,12 +52,20 @@ impl std::fmt::Display for Answer {
 pub struct Request {
     head: String,
     body: Vec<u8>,
+    from: Option<IpAddr>,
 }
 
 impl Request {
     /// `method target HTTP/1.1` with its Host line.
     pub fn new(method: &str, host: &str, target: &str) -> Self {
-        Self { head: format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n"), body: Vec::new() }
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n");
+        Self { head, body: Vec::new(), from: None }
+    }
+
+    /// Sends it from this address of our own.
+    pub const fn from(mut self, address: IpAddr) -> Self {
+        self.from = Some(address);
+        self
     }
 
     /// Adds one header line.
@@ -89,7 +99,9 @@ impl Request {
 
     /// The same where a refused or cut connection is an expected outcome.
     pub fn try_send(&self, to: SocketAddr) -> std::io::Result<Answer> {
-        exchange(to, &self.bytes())
+        let mut connection = Connection::open_from(to, self.from)?;
+        connection.send(&self.bytes())?;
+        connection.read(!self.head.starts_with("HEAD "))
     }
 }
 
@@ -109,11 +121,26 @@ pub struct Connection {
 impl Connection {
     /// Connects; every later read or write fails after [`DEADLINE`].
     pub fn open(to: SocketAddr) -> std::io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&to, DEADLINE)?;
+        Self::open_from(to, None)
+    }
+
+    /// The same from an address of our own; `None` leaves it to the kernel.
+    pub fn open_from(to: SocketAddr, from: Option<IpAddr>) -> std::io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+        if let Some(from) = from {
+            socket.bind(&SocketAddr::new(from, 0).into())?;
+        }
+        socket.connect_timeout(&to.into(), DEADLINE)?;
+        let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(DEADLINE))?;
         stream.set_write_timeout(Some(DEADLINE))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::new() })
+    }
+
+    /// Waits no longer than this for an answer.
+    pub fn set_patience(&self, patience: Duration) -> std::io::Result<()> {
+        self.stream.set_read_timeout(Some(patience))
     }
 
     /// Sends bytes. A peer that has already answered and closed is not an error: its answer counts.

@@ -57,6 +57,11 @@ impl Daemon {
         wait_for("the daemon ends after SIGTERM", || child.try_wait().unwrap()).code()
     }
 
+    /// Sends it a signal, `STOP` for one.
+    pub fn signal(&self, signal: &str) {
+        children::signal(&self.child.lock().unwrap(), signal);
+    }
+
     /// Starts it again on the same ports and data.
     pub fn restart(&self) {
         *self.child.lock().unwrap() = launch(&self.folder);

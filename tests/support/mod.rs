@@ -6,9 +6,11 @@ pub mod children;
 pub mod client;
 pub mod daemon;
 pub mod echo;
+pub mod grpc_application;
 pub mod nginx;
 pub mod programs;
 pub mod prometheus;
+pub mod server;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;

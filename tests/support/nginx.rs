@@ -1,23 +1,19 @@
 //! A real nginx with the shipped files: `nginx/example.conf` or another whole one, with other addresses, the
 //! snippets as they are.
 
-use std::fs::Permissions;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Child;
-use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
 use super::daemon::replace;
-use super::{children, free_address, programs, temporary_folder, wait_for};
+use super::server::Server;
+use super::{free_address, programs, temporary_folder};
 
 /// A running nginx. Dropping it ends it.
 pub struct Nginx {
     pub address: SocketAddr,
-    folder: TempDir,
-    child: Mutex<Child>,
+    pub server: Server,
 }
 
 impl Nginx {
@@ -58,43 +54,10 @@ impl Nginx {
 
     /// Starts `program` with the `nginx.conf` in `folder`, which makes it listen on `address`.
     pub fn start_in(folder: TempDir, program: &Path, address: SocketAddr) -> Self {
-        // Started as root, nginx gives its workers to nobody, who must reach the temporary bodies.
-        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        let (prefix, config, log) = (path(""), path("nginx.conf"), path("error.log"));
-        let arguments = ["-p", &prefix, "-c", &config, "-e", &log, "-g", "daemon off;"];
-        let child = children::start(program, &arguments, &folder.path().join("output"), "TERM");
-        let nginx = Self { address, folder, child: Mutex::new(child) };
-        nginx.wait_until_ready();
-        nginx
-    }
-
-    /// Its error log.
-    pub fn log(&self) -> String {
-        ["output", "error.log"]
-            .map(|name| std::fs::read(self.folder.path().join(name)).unwrap_or_default())
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .concat()
-    }
-
-    #[track_caller]
-    fn wait_until_ready(&self) {
-        wait_for("nginx accepts connections", || {
-            let ended = self.child.lock().unwrap().try_wait().unwrap();
-            if let Some(status) = ended {
-                panic!("nginx ended with {status}:\n{}", self.log());
-            }
-            std::net::TcpStream::connect(self.address).ok()
-        });
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        children::stop(self.child.get_mut().unwrap_or_else(PoisonError::into_inner));
-        if std::thread::panicking() {
-            eprintln!("--- nginx's log\n{}", self.log());
-        }
+        let (prefix, config) = (path(""), path("nginx.conf"));
+        let arguments = ["-p", &prefix, "-c", &config, "-e", "error.log", "-g", "daemon off;"];
+        Self { address, server: Server::start(folder, program, &arguments, address) }
     }
 }
 

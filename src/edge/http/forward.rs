@@ -1,12 +1,14 @@
 //! The dialect of forward auth: Traefik, Caddy, and HAProxy with the shipped Lua (SEMANTICS T2, D2).
 //!
-//! They relay every refusal as it is, body included.
+//! They relay every refusal as it is, body included. On a yes they copy only headers that they were told the
+//! names of, so those are always the same few: the exports, `Cookie`, and the numbered cookies.
 
 use std::net::IpAddr;
 
 use actix_web::HttpResponse;
+use actix_web::http::header::{self, HeaderValue};
 
-use crate::domain::decision::Grant;
+use crate::domain::decision::{CookiesLeft, Grant};
 use crate::domain::header::{HeaderList, HeaderView as _};
 use crate::domain::request::{AuthRequest, Dialect};
 use crate::edge::Edge;
@@ -30,9 +32,20 @@ pub fn ask<'a>(
 }
 
 /// Every export exactly once, empty where there is none: what a proxy does not get it may leave standing.
-pub fn allowed(edge: &Edge, grant: &Grant) -> HttpResponse {
+/// And the client's cookies but ours, which these proxies cannot take out themselves (SEMANTICS M6).
+pub fn allowed(edge: &Edge, request: &AuthRequest<'_>, grant: &Grant) -> HttpResponse {
     let (mut response, size) = allow::every_export(edge, grant);
-    let more = allow::set_cookies(&mut response, grant);
+    let left = match edge.authority.cookies_for_application(request.cookies) {
+        CookiesLeft::Unchanged => request.cookies.join(&b"; "[..]),
+        CookiesLeft::Some(rest) => rest,
+        CookiesLeft::Nothing => Vec::new(),
+    };
+    if let Ok(left) = HeaderValue::try_from(left)
+        && !left.is_empty()
+    {
+        response.headers_mut().insert(header::COOKIE, left);
+    }
+    let more = allow::set_numbered_cookies(&mut response, grant);
     edge.watch_size(grant, size + more);
     response
 }

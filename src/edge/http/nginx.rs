@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderValue};
 
 use crate::domain::decision::Grant;
 use crate::domain::header::{HeaderList, HeaderView as _};
@@ -15,13 +15,6 @@ use crate::domain::request::{AuthRequest, Dialect};
 use crate::edge::Edge;
 use crate::edge::http::headers::Inputs;
 use crate::edge::http::{allow, headers};
-
-/// nginx 1.22 passes on the first of several `Set-Cookie`, newer ones join them; so each has its own name too.
-const NUMBERED_COOKIES: [HeaderName; 3] = [
-    HeaderName::from_static("x-set-cookie-1"),
-    HeaderName::from_static("x-set-cookie-2"),
-    HeaderName::from_static("x-set-cookie-3"),
-];
 
 /// `Cache-Control` of an allow that nginx may reuse for `time` (SEMANTICS D5).
 ///
@@ -51,18 +44,10 @@ pub fn ask<'a>(
 /// Every export exactly once, empty where there is none, so that nginx overwrites what the client sent.
 pub fn allowed(edge: &Edge, grant: &Grant) -> HttpResponse {
     let (mut response, size) = allow::every_export(edge, grant);
-    let headers = response.headers_mut();
     if let Some(reusable) = reusable(grant.reuse).filter(|_| grant.cookies.is_empty()) {
-        headers.insert(header::CACHE_CONTROL, reusable);
+        response.headers_mut().insert(header::CACHE_CONTROL, reusable);
     }
-    let mut more = 0;
-    for (cookie, numbered) in grant.cookies.iter().zip(NUMBERED_COOKIES) {
-        if let Ok(value) = HeaderValue::try_from(cookie.0.as_str()) {
-            more += 2 * value.len() + 32;
-            headers.append(header::SET_COOKIE, value.clone());
-            headers.insert(numbered, value);
-        }
-    }
+    let more = allow::set_numbered_cookies(&mut response, grant);
     edge.watch_size(grant, size + more);
     response
 }

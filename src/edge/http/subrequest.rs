@@ -27,7 +27,7 @@ pub async fn forward(edge: web::Data<Edge>, request: HttpRequest) -> HttpRespons
     let (list, cookies) = (headers::list(&request), headers::cookies(&request));
     let question = forward::ask(&list, &cookies, headers::peer(&request));
     match decide(&edge, &question).await {
-        Ok(grant) => forward::allowed(&edge, &grant),
+        Ok(grant) => forward::allowed(&edge, &question, &grant),
         Err(refusal) => refuse(refusal),
     }
 }

@@ -1,0 +1,64 @@
+//! The daemon, the applications, and all fronts around them, started once.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::asking::PORTAL;
+use crate::fronts::{Backends, Front, NAMES};
+use crate::is_wanted;
+use crate::support::client::Request;
+use crate::support::daemon::{Daemon, replace};
+use crate::support::echo::Echo;
+use crate::support::grpc_application::GrpcApplication;
+use crate::support::{free_address, wait_for};
+
+/// The master's address. The proxies are at 127.0.0.1, which alone is trusted.
+pub const MASTER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9));
+/// Somebody else's.
+pub const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 8));
+
+/// Everything that runs.
+pub struct World {
+    pub fronts: Vec<Front>,
+    pub daemon: Daemon,
+    pub application: Echo,
+    pub grpc_application: GrpcApplication,
+}
+
+impl World {
+    /// Starts it: the daemon first, then the fronts side by side.
+    pub fn start() -> Self {
+        let (grpc, application) = (free_address(), Echo::start());
+        let grpc_application = GrpcApplication::start();
+        let daemon = Daemon::start_with(|config| {
+            let proxies = r#"trusted_proxies: [127.0.0.0/8, "::1/128"]"#;
+            let config = replace(&config, proxies, "trusted_proxies: 127.0.0.1");
+            let config = replace(&config, "127.0.0.1 10.0.0.0/8", &MASTER.to_string());
+            replace(&config, "listen:\n", &format!("listen:\n  grpc: {grpc}\n"))
+        });
+        let backends = Backends {
+            daemon: daemon.public,
+            grpc,
+            application: application.address,
+            grpc_application: grpc_application.address,
+        };
+        let wanted = NAMES.into_iter().filter(|name| is_wanted("PROXIES_ONLY", name));
+        let fronts = std::thread::scope(|scope| {
+            let start = |name| scope.spawn(move || Front::start(name, &backends));
+            let starting: Vec<_> = wanted.map(start).collect();
+            starting.into_iter().map(|front| front.join().unwrap()).collect::<Vec<_>>()
+        });
+        for front in &fronts {
+            // Some accept connections before they have read where those lead.
+            wait_for("the portal answers through the front", || {
+                let ping = Request::new("GET", PORTAL, "/ping").try_send(front.address);
+                ping.is_ok_and(|answer| answer.status == 200).then_some(())
+            });
+        }
+        Self { fronts, daemon, application, grpc_application }
+    }
+
+    /// Whether every front is there.
+    pub fn is_whole(&self) -> bool {
+        self.fronts.len() == NAMES.len()
+    }
+}
