@@ -11,12 +11,13 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 
-use crate::app::shutdown;
+use crate::app::{connections, shutdown};
+use crate::domain::limits::{CHECK_BYTES, GRPC_HEAD_BYTES, GRPC_STREAMS};
 use crate::edge::Edge;
 use crate::edge::grpc;
 
-/// Streams of one connection at a time; Envoy opens more connections if it wants more.
-const STREAMS_PER_CONNECTION: u32 = 1024;
+/// Bytes of a message that may be on their way unread: the protocol's own default.
+const STREAM_WINDOW: u32 = 65_535;
 /// How often an idle connection is asked whether somebody is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// A peer that does not answer a ping within this time is gone.
@@ -85,14 +86,26 @@ impl Listener {
             let _ = stop.wait_for(|stop| *stop).await;
             health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
         };
-        Server::builder()
-            .max_concurrent_streams(STREAMS_PER_CONNECTION)
-            .http2_keepalive_interval(Some(PING_INTERVAL))
-            .http2_keepalive_timeout(Some(PING_TIMEOUT))
+        let incoming = connections::bounded(TcpListenerStream::new(self.listener));
+        bounded_server()
             .add_service(health_service)
             .add_service(grpc::service(self.edge))
-            .serve_with_incoming_shutdown(TcpListenerStream::new(self.listener), stopped)
+            .serve_with_incoming_shutdown(incoming, stopped)
             .await?;
         Ok(())
     }
+}
+
+/// HTTP/2 with bounds on what one connection can make the daemon hold. Envoy opens more connections if
+/// it wants more streams.
+fn bounded_server() -> Server {
+    let number = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
+    Server::builder()
+        .max_concurrent_streams(number(GRPC_STREAMS))
+        .http2_max_header_list_size(number(GRPC_HEAD_BYTES))
+        // What waits for its turn is held here: one message for each connection.
+        .initial_connection_window_size(number(CHECK_BYTES))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .http2_keepalive_interval(Some(PING_INTERVAL))
+        .http2_keepalive_timeout(Some(PING_TIMEOUT))
 }

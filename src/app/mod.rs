@@ -3,6 +3,7 @@
 //! Runtimes: actix-web runs its own workers, one thread each; signals, touches and sweeps run on the
 //! process's tokio runtime; the store's writer and the audit writer are plain threads.
 
+mod connections;
 mod grpc;
 pub mod hint;
 pub mod keys;

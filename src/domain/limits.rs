@@ -39,6 +39,12 @@ limits! {
     COOKIE_CANDIDATES = 4, "values", "values under the session cookie's name that are tried; later ones are ignored";
     ANSWER_HEAD_BYTES = 4096, "bytes", "head of an answer to a proxy; above, a metric and a warning name the application";
     CHECK_BYTES = 262_144, "bytes", "message of a gRPC check; a larger one is refused";
+    GRPC_CONNECTIONS = 256, "connections", "gRPC connections at a time; further ones are closed at once";
+    GRPC_STREAMS = 128, "streams", "calls of one gRPC connection at a time; further ones are refused";
+    GRPC_HEAD_BYTES = 8192, "bytes", "headers of a gRPC call, not those asked about; more are refused";
+    GRPC_GREETING_SECONDS = 5, "seconds", "time for a new gRPC connection to begin to speak HTTP/2; then it is closed";
+    CHECKS_AT_ONCE = 256, "checks", "gRPC checks that are read or answered at a time; further ones wait";
+    CHECK_SECONDS = 5, "seconds", "time for a gRPC check to be sent, wait and be answered; then it is refused";
     LOGIN_FORM_BYTES = 65536, "bytes", "body of a portal request; longer is refused with 413";
     LOGO_BYTES = 262_144, "bytes", "picture of `slave.display_logo`; a larger one is a configuration error";
     ACCEPT_LANGUAGE_BYTES = 256, "bytes", "Accept-Language of a portal request; longer is ignored";

@@ -19,21 +19,38 @@ use super::*;
 use crate::support::grpc_application::run;
 
 /// A daemon with a gRPC listener, and where that is.
-struct Here {
-    daemon: Daemon,
-    grpc: SocketAddr,
+pub struct Here {
+    pub daemon: Daemon,
+    pub grpc: SocketAddr,
 }
 
 impl Here {
-    fn start() -> Self {
+    pub fn start() -> Self {
+        Self::start_with(|config| config)
+    }
+
+    /// With the shipped configuration as `change` returns it.
+    pub fn start_with(change: impl FnOnce(String) -> String) -> Self {
         let grpc = support::free_address();
         let daemon = Daemon::start_with(|config| {
-            replace(&config, "listen:\n", &format!("listen:\n  grpc: {grpc}\n"))
+            change(replace(&config, "listen:\n", &format!("listen:\n  grpc: {grpc}\n")))
         });
         Self { daemon, grpc }
     }
 
-    fn check(&self, request: CheckRequest) -> Result<CheckResponse, Status> {
+    /// Asks where no answer is an expected outcome, a refused connection for instance.
+    pub fn try_ask(&self, asked: &Asked) -> Result<CheckResponse, Box<dyn std::error::Error>> {
+        let address = format!("http://{}", self.grpc);
+        run(async {
+            let mut client = AuthorizationClient::connect(address).await?;
+            Ok(client.check(asked.request()).await?.into_inner())
+        })
+    }
+
+    pub fn check(
+        &self,
+        request: impl tonic::IntoRequest<CheckRequest>,
+    ) -> Result<CheckResponse, Status> {
         let address = format!("http://{}", self.grpc);
         run(async {
             let mut client = AuthorizationClient::connect(address).await.unwrap();
@@ -43,7 +60,7 @@ impl Here {
 
     /// Asks about a `GET`, and checks what must hold of every answer.
     #[track_caller]
-    fn ask(&self, asked: &Asked) -> CheckResponse {
+    pub fn ask(&self, asked: &Asked) -> CheckResponse {
         let answer = self.check(asked.request()).unwrap();
         let code = answer.status.as_ref().expect("an answer without a status is a yes").code;
         let fits = match answer.http_response.as_ref().unwrap() {
@@ -56,28 +73,40 @@ impl Here {
     }
 }
 
-/// A question about `https://app.example.com`.
+/// A question, usually about a `GET` of `https://app.example.com`.
 #[derive(Clone)]
-struct Asked {
-    path: String,
-    headers: Vec<(String, String)>,
-    source: &'static str,
-    extensions: HashMap<String, String>,
-    raw: bool,
+pub struct Asked {
+    pub method: String,
+    pub scheme: String,
+    pub host: String,
+    pub path: String,
+    pub headers: Vec<(String, String)>,
+    pub source: &'static str,
+    pub extensions: HashMap<String, String>,
+    /// Whether the headers come apart and raw, or joined by their names.
+    pub raw: bool,
 }
 
 impl Asked {
-    fn about(path: &str) -> Self {
-        let (headers, extensions) = (Vec::new(), HashMap::new());
-        Self { path: path.to_owned(), headers, source: "127.0.0.1", extensions, raw: true }
+    pub fn about(path: &str) -> Self {
+        Self {
+            method: "GET".to_owned(),
+            scheme: "https".to_owned(),
+            host: APP.to_owned(),
+            path: path.to_owned(),
+            headers: Vec::new(),
+            source: "127.0.0.1",
+            extensions: HashMap::new(),
+            raw: true,
+        }
     }
 
-    fn header(mut self, name: &str, value: &str) -> Self {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_ascii_lowercase(), value.to_owned()));
         self
     }
 
-    fn headers(self, lines: &[(&str, &str)]) -> Self {
+    pub fn headers(self, lines: &[(&str, &str)]) -> Self {
         lines.iter().fold(self, |asked, (name, value)| asked.header(name, value))
     }
 
@@ -86,12 +115,12 @@ impl Asked {
         self
     }
 
-    fn request(&self) -> CheckRequest {
+    pub fn request(&self) -> CheckRequest {
         let mut http = HttpRequest {
-            method: "GET".to_owned(),
+            method: self.method.clone(),
             path: self.path.clone(),
-            host: APP.to_owned(),
-            scheme: "https".to_owned(),
+            host: self.host.clone(),
+            scheme: self.scheme.clone(),
             ..HttpRequest::default()
         };
         if self.raw {
@@ -118,7 +147,7 @@ impl Asked {
 }
 
 /// Status, code and class of an answer.
-fn told(answer: &CheckResponse) -> (i32, Code, String) {
+pub fn told(answer: &CheckResponse) -> (i32, Code, String) {
     let status = match answer.http_response.as_ref().unwrap() {
         HttpResponse::OkResponse(_) => 200,
         HttpResponse::DeniedResponse(said) | HttpResponse::ErrorResponse(said) => {

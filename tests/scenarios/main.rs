@@ -17,6 +17,8 @@
 //! - `applications`: what the optional files of nginx are for; the five below share its world
 //!   - `sockets`: handshakes of web sockets; `grpc_apps`: applications that speak gRPC; `uploads`: large bodies;
 //!     `cors`: scripts of other origins; `cached`: checks that nginx remembers
+//! - `floods`: the gRPC listener under HTTP/2 frames that no good client sends
+//! - `transports`: Envoy gets the same answer over HTTP and over gRPC
 //! - `framing`: the daemon's own parser, byte by byte
 //! - `metrics`: a real Prometheus scrapes it
 
@@ -38,6 +40,7 @@ mod cors;
 mod crash;
 mod dialects;
 mod exports;
+mod floods;
 mod framing;
 mod grpc;
 mod grpc_apps;
@@ -51,6 +54,7 @@ mod portal;
 mod refusals;
 mod secrecy;
 mod sockets;
+mod transports;
 mod uploads;
 
 use std::net::SocketAddr;

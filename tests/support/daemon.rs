@@ -68,6 +68,14 @@ impl Daemon {
         self.wait_until_ready();
     }
 
+    /// How much memory it holds, in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let id = self.child.lock().unwrap().id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         let bytes = std::fs::read(self.folder.path().join("stderr")).unwrap_or_default();

@@ -4,6 +4,7 @@
 //! a `CheckResponse`, because Envoy takes an answer without a status for a yes.
 
 mod answer;
+mod bounded;
 mod question;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tonic::{Request, Response, Status};
 use crate::domain::limits::CHECK_BYTES;
 use crate::domain::network::fold;
 use crate::edge::Edge;
+use crate::edge::grpc::bounded::Bounded;
 use crate::edge::grpc::question::Asked;
 use crate::edge::refusal::Refusal;
 
@@ -23,10 +25,10 @@ use crate::edge::refusal::Refusal;
 #[derive(Debug)]
 pub struct ExtAuthz(Arc<Edge>);
 
-/// The service, with its bound on messages.
+/// The service, with its bounds on messages and on how many are read at a time.
 #[must_use]
-pub fn service(edge: Arc<Edge>) -> AuthorizationServer<ExtAuthz> {
-    AuthorizationServer::new(ExtAuthz(edge)).max_decoding_message_size(CHECK_BYTES)
+pub fn service(edge: Arc<Edge>) -> Bounded<AuthorizationServer<ExtAuthz>> {
+    Bounded::new(AuthorizationServer::new(ExtAuthz(edge)).max_decoding_message_size(CHECK_BYTES))
 }
 
 #[tonic::async_trait]
