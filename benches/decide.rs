@@ -48,7 +48,7 @@ impl Subject {
     /// Runs `work` with a closure that decides about the next request each time it is called.
     fn with<R>(&self, work: impl FnOnce(&mut dyn FnMut()) -> R) -> R {
         let list = self.ask.list();
-        let base = nginx::ask(&list, &[], self.ask.address());
+        let base = nginx::ask(&list, &[], self.ask.from());
         let mut at = 0;
         work(&mut || {
             at += 1;

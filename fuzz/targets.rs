@@ -17,7 +17,7 @@ use vouchsafe::domain::header::HeaderList;
 use vouchsafe::domain::host;
 use vouchsafe::domain::limits::{CHAIN_ADDRESSES, COOKIE_CANDIDATES};
 use vouchsafe::domain::network::parse_chain;
-use vouchsafe::domain::request::Scheme;
+use vouchsafe::domain::request::{Peer, Scheme};
 use vouchsafe::domain::target::{PathForms, Target};
 use vouchsafe::domain::time::Timestamp;
 use vouchsafe::edge::http::nginx;
@@ -185,7 +185,7 @@ fn nginx_question(input: &[u8]) {
             cookies.push(value);
         }
     }
-    let request = nginx::ask(&headers, &cookies, PROXY.parse().expect("an address"));
+    let request = nginx::ask(&headers, &cookies, Peer::at(PROXY.parse().expect("an address")));
     let decision = INSTALLATION.with(|(runtime, installation)| {
         runtime.block_on(installation.authority.decide(&request, at(1)))
     });

@@ -75,7 +75,7 @@ mod counting {
 /// Decides about `ask` again and again; every decision's allocations, sorted.
 async fn counted(installation: &Installation, ask: &Ask, reason: Reason) -> Vec<u64> {
     let (list, cookies) = (ask.list(), ask.cookie_lines());
-    let request = nginx::ask(&list, &cookies, ask.address());
+    let request = nginx::ask(&list, &cookies, ask.from());
     let mut counts = Vec::with_capacity(DECISIONS);
     for millis in 0..1_000 {
         let decision = installation.authority.decide(&request, at(millis)).await;

@@ -1,17 +1,18 @@
 //! The gRPC listener: bound with the others, run on the process's own runtime, stopped with them.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::Server;
+use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
+use crate::app::sockets::{self, Place, Socket};
 use crate::app::{connections, shutdown};
+use crate::config::{ListenerSettings, TlsPem};
 use crate::domain::limits::{CHECK_BYTES, GRPC_HEAD_BYTES, GRPC_STREAMS};
 use crate::edge::Edge;
 use crate::edge::grpc;
@@ -50,35 +51,36 @@ pub async fn finish(listener: Option<JoinHandle<anyhow::Result<()>>>) {
 
 /// A bound gRPC listener.
 pub struct Listener {
-    listener: TcpListener,
-    address: SocketAddr,
+    socket: Socket,
+    place: Place,
+    server: Server,
     edge: Arc<Edge>,
 }
 
 impl Listener {
-    /// Binds `address`. Must run inside a tokio runtime.
+    /// Binds it. Must run inside a tokio runtime.
     ///
     /// # Errors
-    /// It cannot be bound; the message says so and what to do.
-    pub fn bind(address: SocketAddr, edge: &Arc<Edge>) -> anyhow::Result<Self> {
-        let busy = || format!("cannot listen on {address}; is another daemon running there?");
-        let listener = std::net::TcpListener::bind(address).with_context(busy)?;
-        listener.set_nonblocking(true).with_context(busy)?;
-        let listener = TcpListener::from_std(listener).with_context(busy)?;
-        let address = listener.local_addr().with_context(busy)?;
-        Ok(Self { listener, address, edge: Arc::clone(edge) })
+    /// It cannot be bound; the message says why and what to do.
+    pub fn bind(settings: &ListenerSettings, edge: &Arc<Edge>) -> anyhow::Result<Self> {
+        let mut server = bounded_server();
+        if let Some(settings) = &settings.tls {
+            server = server.tls_config(tls(&settings.pem)).context("cannot prepare gRPC's TLS")?;
+        }
+        let (socket, place) = sockets::bind(settings)?;
+        Ok(Self { socket, place, server, edge: Arc::clone(edge) })
     }
 
-    /// Where it listens.
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    /// Where it is reached.
+    pub const fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Serves checks and health until `stop` says so; then what was begun is finished.
     ///
     /// # Errors
     /// The listener failed.
-    pub async fn run_until(self, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+    pub async fn run_until(mut self, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_service_status("", tonic_health::ServingStatus::Serving).await;
         let stopped = async move {
@@ -86,12 +88,21 @@ impl Listener {
             let _ = stop.wait_for(|stop| *stop).await;
             health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
         };
-        let incoming = connections::bounded(TcpListenerStream::new(self.listener));
-        bounded_server()
-            .add_service(health_service)
-            .add_service(grpc::service(self.edge))
-            .serve_with_incoming_shutdown(incoming, stopped)
-            .await?;
+        let router = self.server.add_service(health_service).add_service(grpc::service(self.edge));
+        match self.socket {
+            Socket::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                let incoming = TcpListenerStream::new(TcpListener::from_std(listener)?);
+                let incoming = connections::bounded(incoming);
+                router.serve_with_incoming_shutdown(incoming, stopped).await?;
+            }
+            Socket::Unix(listener, _file) => {
+                listener.set_nonblocking(true)?;
+                let incoming = UnixListenerStream::new(UnixListener::from_std(listener)?);
+                let incoming = connections::bounded(incoming);
+                router.serve_with_incoming_shutdown(incoming, stopped).await?;
+            }
+        }
         Ok(())
     }
 }
@@ -108,4 +119,14 @@ fn bounded_server() -> Server {
         .initial_stream_window_size(STREAM_WINDOW)
         .http2_keepalive_interval(Some(PING_INTERVAL))
         .http2_keepalive_timeout(Some(PING_TIMEOUT))
+}
+
+/// What was checked with rustls itself, as tonic puts it together again.
+fn tls(pem: &TlsPem) -> ServerTlsConfig {
+    let identity = Identity::from_pem(&pem.certificates, pem.key.expose());
+    let tls = ServerTlsConfig::new().identity(identity).timeout(sockets::HANDSHAKE_DEADLINE);
+    match &pem.client_ca {
+        Some(authorities) => tls.client_ca_root(Certificate::from_pem(authorities)),
+        None => tls,
+    }
 }

@@ -6,26 +6,28 @@
 mod connections;
 mod grpc;
 pub mod hint;
+mod http;
 pub mod keys;
 mod shutdown;
+pub mod sockets;
 
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
-use actix_web::{App, HttpServer, web};
+use actix_web::dev::ServerHandle;
+use actix_web::web;
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
+use crate::app::sockets::Place;
 use crate::authority::{Authority, LoginSettings};
 use crate::config::{Settings, StoreSettings};
 use crate::domain::time::Timestamp;
 use crate::edge::admin::{self, Admin};
 use crate::edge::clock::Clock;
 use crate::edge::http::pages::Pages;
-use crate::edge::{Edge, http};
+use crate::edge::{self, Edge};
 use crate::session::Sessions;
 use crate::session::fingerprint::Fingerprinter;
 use crate::store::Store;
@@ -35,34 +37,26 @@ use crate::telemetry::audit::{Audit, AuditWriter};
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
 
-/// Longer than any proxy keeps an idle connection to us, so that we never close one that it is about
-/// to use (facts: nginx 60 s by default, 30 s as shipped).
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// A head that takes longer is a slow-loris.
-const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-/// Connections a worker; more wait in the listen queue.
-const CONNECTIONS_PER_WORKER: usize = 10_000;
 /// How often expired records are freed.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A daemon that is bound and ready to run.
 pub struct Daemon {
-    public: Server,
+    public: http::Listener,
     grpc: Option<grpc::Listener>,
-    admin: Option<Server>,
-    addresses: Addresses,
+    admin: Option<http::Listener>,
     parts: Parts,
 }
 
-/// Where a daemon listens; with port 0 configured, the port that it got.
+/// Where a daemon is reached.
 #[derive(Debug, Clone, Copy)]
-pub struct Addresses {
+pub struct Places<'a> {
     /// Subrequests and the portal.
-    pub public: SocketAddr,
+    pub public: &'a Place,
     /// Envoy's checks over gRPC.
-    pub grpc: Option<SocketAddr>,
+    pub grpc: Option<&'a Place>,
     /// Metrics and health.
-    pub admin: Option<SocketAddr>,
+    pub admin: Option<&'a Place>,
 }
 
 /// What has to be stopped after the listeners.
@@ -112,44 +106,38 @@ impl Daemon {
             Pages::new(settings.portal.logo).context("cannot prepare the portal's pages")?;
         let edge = Edge::new(Arc::clone(&authority), clock, settings.portal.url, pages);
         let edge = web::Data::new(edge);
-        let grpc = settings.listen.grpc.map(|address| grpc::Listener::bind(address, &edge));
-        let grpc = grpc.transpose()?;
-        let (public, public_address) = listen(settings.listen.public, move |app| {
-            app.app_data(edge.clone()).configure(http::routes);
+        let listen = settings.listen;
+        let grpc =
+            listen.grpc.map(|listener| grpc::Listener::bind(&listener, &edge)).transpose()?;
+        let public = http::Listener::bind(listen.public, move |app| {
+            app.app_data(edge.clone()).configure(edge::http::routes);
         })?;
         let admin_state = web::Data::new(Admin {
             authority: Arc::clone(&authority),
             clock,
             stopping: Arc::clone(&stopping),
         });
-        let admin = settings
-            .listen
-            .admin
-            .map(|address| {
-                listen(address, move |app| {
-                    app.app_data(admin_state.clone()).configure(admin::routes);
-                })
+        let admin = listen.admin.map(|listener| {
+            http::Listener::bind(listener, move |app| {
+                app.app_data(admin_state.clone()).configure(admin::routes);
             })
-            .transpose()?;
-        let (admin, admin_address) =
-            admin.map_or((None, None), |(server, address)| (Some(server), Some(address)));
+        });
         Ok(Self {
             public,
-            addresses: Addresses {
-                public: public_address,
-                grpc: grpc.as_ref().map(grpc::Listener::address),
-                admin: admin_address,
-            },
             grpc,
-            admin,
+            admin: admin.transpose()?,
             parts: Parts { background, authority, sessions, audit_writer, stopping },
         })
     }
 
-    /// Where it listens.
+    /// Where it is reached.
     #[must_use]
-    pub const fn addresses(&self) -> Addresses {
-        self.addresses
+    pub fn places(&self) -> Places<'_> {
+        Places {
+            public: &self.public.place,
+            grpc: self.grpc.as_ref().map(grpc::Listener::place),
+            admin: self.admin.as_ref().map(|admin| &admin.place),
+        }
     }
 
     /// Runs until SIGTERM, SIGINT or the end of a listener; then stops in order: readiness turns
@@ -157,13 +145,16 @@ impl Daemon {
     ///
     /// # Errors
     /// A listener failed.
-    pub async fn run_until_stopped(self) -> anyhow::Result<()> {
-        let handles: Vec<ServerHandle> = std::iter::once(self.public.handle())
-            .chain(self.admin.as_ref().map(Server::handle))
+    pub async fn run_until_stopped(mut self) -> anyhow::Result<()> {
+        let handles: Vec<ServerHandle> = std::iter::once(&self.public)
+            .chain(&self.admin)
+            .map(|listener| listener.server.handle())
             .collect();
+        // Kept to the end: whoever finds the file before knows that we are still here.
+        let _files = (self.public.file, self.admin.as_mut().map(|admin| admin.file.take()));
         let admin = async {
             match self.admin {
-                Some(admin) => admin.await,
+                Some(admin) => admin.server.await,
                 None => std::future::pending().await,
             }
         };
@@ -172,7 +163,7 @@ impl Daemon {
         let signals =
             tokio::spawn(shutdown::on_signal(Arc::clone(&self.parts.stopping), handles, stop));
         let ended = tokio::select! {
-            ended = self.public => ended.context("the public listener failed"),
+            ended = self.public.server => ended.context("the public listener failed"),
             ended = admin => ended.context("the admin listener failed"),
             error = grpc::failed(grpc.as_mut()) => Err(error.context("the gRPC listener failed")),
         };
@@ -230,49 +221,11 @@ pub fn open_store(settings: &Settings) -> anyhow::Result<(Store, Timestamp)> {
     }
 }
 
-/// Binds `address` and prepares a server with the routes that `configure` adds.
-fn listen<F>(address: SocketAddr, configure: F) -> anyhow::Result<(Server, SocketAddr)>
-where
-    F: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
-{
-    let busy = || format!("cannot listen on {address}; is another daemon running there?");
-    let listener = TcpListener::bind(address).with_context(busy)?;
-    let bound = listener.local_addr().with_context(busy)?;
-    let server = HttpServer::new(move || {
-        let configure = configure.clone();
-        App::new().configure(move |app| configure(app))
-    })
-    .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(HEAD_DEADLINE)
-    .max_connections(CONNECTIONS_PER_WORKER)
-    .shutdown_timeout(shutdown::GRACE_SECONDS)
-    .disable_signals()
-    .listen(listener)
-    .with_context(busy)?
-    .run();
-    Ok((server, bound))
-}
-
 #[expect(clippy::infinite_loop, reason = "a background task; it ends by being aborted")]
 async fn sweep_forever(sessions: Arc<Sessions>, clock: Clock) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     loop {
         interval.tick().await;
         sessions.sweep(clock.now()).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Else nginx would now and then ask on a connection that is just being closed.
-    #[test]
-    fn idle_connections_are_kept_longer_than_the_shipped_nginx_keeps_them() {
-        let shipped = include_str!("../../nginx/example.conf");
-        let line = shipped.lines().find_map(|line| line.trim().strip_prefix("keepalive_timeout "));
-        let (seconds, _) = line.unwrap().split_once("s;").unwrap();
-        assert!(KEEP_ALIVE > Duration::from_secs(seconds.parse().unwrap()));
-        assert!(KEEP_ALIVE >= Duration::from_secs(75));
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::identity::Asserted;
 use crate::domain::limits::METHOD_BYTES;
 use crate::domain::location::Location;
 use crate::domain::network::{Chain, parse_chain};
-use crate::domain::request::{Addresses, AuthRequest, Input, Purpose, Scheme};
+use crate::domain::request::{Addresses, AuthRequest, Input, Peer, Purpose, Scheme};
 use crate::domain::target::{Target, TargetError};
 use crate::domain::time::Timestamp;
 use crate::policy::application::Application;
@@ -332,7 +332,9 @@ impl Authority {
             Addresses::Source { address, forwarded } => {
                 let address = address.ok_or(Reason::NoClientAddress)?;
                 let mut chain = match forwarded.map_err(ambiguous)? {
-                    Some(forwarded) if self.policy.trust.is_trusted_proxy(address) => {
+                    Some(forwarded)
+                        if self.policy.trust.is_trusted_proxy(Peer::Address(address)) =>
+                    {
                         parse(forwarded)?
                     }
                     _ => Chain::new(),

@@ -10,7 +10,7 @@ use crate::config;
 use crate::domain::decision::{Decision, Reason};
 use crate::domain::header::{HeaderList, HeaderView as _};
 use crate::domain::network::LOOPBACK;
-use crate::domain::request::PortalRequest;
+use crate::domain::request::{Peer, PortalRequest, Scheme};
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 use crate::edge::http::nginx;
@@ -64,7 +64,7 @@ impl Here {
         let all = inputs.iter().chain(headers);
         let list = all.map(|(n, v)| (*n, v.as_bytes())).collect::<HeaderList<'_>>();
         let cookies = [cookie.as_bytes()];
-        self.authority.decide(&nginx::ask(&list, &cookies, LOOPBACK), NOW).await
+        self.authority.decide(&nginx::ask(&list, &cookies, Peer::Address(LOOPBACK)), NOW).await
     }
 
     async fn login(&self, user: &str) -> Login {
@@ -106,7 +106,8 @@ impl Here {
 
 fn portal<'a>(list: &'a HeaderList<'_>, cookies: &'a [&'a [u8]]) -> PortalRequest<'a> {
     PortalRequest {
-        peer: LOOPBACK,
+        peer: Peer::Address(LOOPBACK),
+        connection: Scheme::Http,
         forwarded_for: list.unique("x-forwarded-for"),
         scheme: Ok(None),
         headers: list,

@@ -141,10 +141,10 @@ impl Authority {
         asserted.inspect_err(|reason| self.metrics.master_rejected(*reason))
     }
 
-    /// The scheme that the person used. A stranger reached the daemon itself, which speaks plain HTTP.
+    /// The scheme that the person used. A stranger reached the daemon itself, so it is the connection's.
     pub(super) fn portal_scheme(&self, request: &PortalRequest<'_>) -> Scheme {
         if !self.policy.trust.is_trusted_proxy(request.peer) {
-            return Scheme::Http;
+            return request.connection;
         }
         match request.scheme {
             Ok(Some(b"http")) => Scheme::Http,
@@ -174,17 +174,17 @@ impl Authority {
             let standing = self
                 .portal_chain(request)
                 .and_then(|chain| self.policy.trust.admit(request.peer, &chain, request.headers));
-            line.client = Some(standing.map_or(request.peer, |standing| standing.client));
+            line.client = standing.map_or(request.peer.address(), |standing| Some(standing.client));
         });
         if !written {
             self.metrics.audit_dropped.inc();
         }
     }
 
-    /// A stranger is its own caller, whatever it says about others (T1, T3).
+    /// A stranger is its own caller, whatever it says about others (T1, T3); without an address it is none.
     fn portal_chain(&self, request: &PortalRequest<'_>) -> Result<Chain, Reason> {
         if !self.policy.trust.is_trusted_proxy(request.peer) {
-            return Ok(Chain::from_slice(&[request.peer]));
+            return Ok(request.peer.address().into_iter().collect());
         }
         match request.forwarded_for.map_err(ambiguous)? {
             None => Ok(Chain::new()),

@@ -10,15 +10,15 @@ use crate::domain::time::Timestamp;
 
 impl Authority {
     /// The client's address as far as it can be believed; a stranger's word about it cannot.
-    fn client_for_the_record(&self, request: &AuthRequest<'_>) -> IpAddr {
+    fn client_for_the_record(&self, request: &AuthRequest<'_>) -> Option<IpAddr> {
         let trust = &self.policy.trust;
         if !trust.is_trusted_proxy(request.peer) {
-            return request.peer;
+            return request.peer.address();
         }
         let standing = self
             .chain_of(request)
             .and_then(|chain| trust.admit(request.peer, &chain, request.headers));
-        standing.map_or(request.peer, |standing| standing.client)
+        standing.map_or(request.peer.address(), |standing| Some(standing.client))
     }
 
     /// Tells the operator why somebody was refused, sampled.
@@ -39,7 +39,7 @@ impl Authority {
             let (method, host) = (text(request.method), text(request.host));
             line.request = Some(format!("{method} {host}{}", text(request.target)));
             line.reference = reference(request.headers).map(str::to_owned);
-            line.client = Some(self.client_for_the_record(request));
+            line.client = self.client_for_the_record(request);
             line.rule = rule.map(|at| at.to_string());
         });
         if !written {

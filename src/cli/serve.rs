@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::app::hint::Hint;
-use crate::app::{self, Addresses, Daemon};
+use crate::app::{self, Daemon, Places};
 use crate::cli::{EXIT_CONFIG, settings};
 
 pub fn run(path: Option<&Path>) -> ExitCode {
@@ -26,7 +26,7 @@ pub fn run(path: Option<&Path>) -> ExitCode {
     };
     let ran = runtime.block_on(async {
         let daemon = Daemon::build(settings)?;
-        announce(daemon.addresses(), hint.as_ref());
+        announce(daemon.places(), hint.as_ref());
         daemon.run_until_stopped().await
     });
     match ran {
@@ -39,16 +39,13 @@ pub fn run(path: Option<&Path>) -> ExitCode {
 }
 
 /// Says where it listens and how to see it work.
-fn announce(Addresses { public, grpc, admin }: Addresses, hint: Option<&Hint>) {
-    println!(
-        "vouchsafe {} listens on http://{public} (proxies and portal)",
-        env!("CARGO_PKG_VERSION")
-    );
+fn announce(Places { public, grpc, admin }: Places<'_>, hint: Option<&Hint>) {
+    println!("vouchsafe {} listens on {public} (proxies and portal)", env!("CARGO_PKG_VERSION"));
     if let Some(grpc) = grpc {
         println!("Envoy's checks over gRPC on {grpc}");
     }
     if let Some(admin) = admin {
-        println!("metrics and health on http://{admin}/metrics, /livez, /readyz");
+        println!("metrics and health on {admin}: /metrics, /livez, /readyz");
     }
     if let Some(hint) = hint {
         println!("log in as the example's master would:\n  {}", hint.curl(public));

@@ -13,7 +13,6 @@ use crate::domain::location::Location;
 
 /// Keys of later versions. A key leaves this table in the commit that makes it work.
 pub const FUTURE_KEYS: &[&str] = &[
-    "listen.*.tls",
     "slave.exported_vars.*.encoding",
     "sessions.max_per_user",
     "sessions.stale_max",
@@ -49,9 +48,8 @@ pub const FUTURE_KEYS: &[&str] = &[
 const FUTURE_VALUES: &[(&str, &[&str])] = &[
     ("applications[].rules[].effect", &["logout", "maintenance"]),
     ("sessions.store.kind", &["redis"]),
-    ("listen.public", &["systemd"]),
-    ("listen.admin", &["systemd"]),
-    ("trusted_proxies[]", &["unix"]),
+    ("listen.*", &["systemd"]),
+    ("listen.*.address", &["systemd"]),
 ];
 
 /// Reports and breaks all of that.

@@ -13,6 +13,7 @@ mod diagnostics;
 mod document;
 mod key_path;
 mod known_future;
+mod listeners;
 mod mask;
 mod raw;
 mod raw_value;
@@ -21,12 +22,14 @@ mod secret_ref;
 mod units;
 
 use std::io::Read as _;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::config::compile::Compiler;
 pub use crate::config::diagnostics::{Diagnostic, Diagnostics, Severity};
 use crate::config::document::Document;
+pub use crate::config::listeners::{
+    ListenAddress, ListenSettings, ListenerSettings, TlsPem, TlsSettings,
+};
 use crate::config::mask::Mask;
 use crate::config::secret_ref::Sources;
 use crate::domain::limits::CONFIG_BYTES;
@@ -35,17 +38,6 @@ use crate::edge::http::pages::Logo;
 use crate::policy::Policy;
 use crate::session::settings::SessionSettings;
 use crate::telemetry::log::LogSettings;
-
-/// Where the daemon listens.
-#[derive(Debug, Clone)]
-pub struct ListenSettings {
-    /// Subrequests and the portal.
-    pub public: SocketAddr,
-    /// Envoy's checks over gRPC; `None` is off.
-    pub grpc: Option<SocketAddr>,
-    /// Metrics and health; `None` is off.
-    pub admin: Option<SocketAddr>,
-}
 
 /// The portal, as people and redirects see it.
 #[derive(Debug, Clone)]

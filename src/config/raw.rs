@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::defaults;
 use crate::config::raw_value::{
-    OneOrMany, Ordered, RawDuration, RawLogo, RawSecret, RawSize, RawVariable,
+    OneOrMany, Ordered, RawDuration, RawListener, RawLogo, RawSecret, RawSize, RawVariable,
 };
 
 /// Vouchsafe's configuration. Relative paths start at the file's folder.
@@ -18,8 +18,9 @@ use crate::config::raw_value::{
 pub struct RawConfig {
     /// Where the daemon listens.
     pub listen: RawListen,
-    /// Networks of the reverse proxies that may speak for a client: addresses and CIDR networks, a list or
-    /// one text separated by blanks or commas. Default: none, so nobody gets an answer on `/auth/*`.
+    /// The reverse proxies that may speak for a client: addresses and CIDR networks, and `unix` for whoever
+    /// may open a unix socket of `listen`; a list or one text separated by blanks or commas. Default: none,
+    /// so nobody gets an answer on `/auth/*`.
     pub trusted_proxies: OneOrMany,
     /// The portal, as browsers see it.
     pub portal: RawPortal,
@@ -36,18 +37,34 @@ pub struct RawConfig {
     pub audit: Option<RawAudit>,
 }
 
-/// Listeners.
+/// Listeners, each `address:port`, `unix:/path`, or a mapping with its TLS.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawListen {
-    /// `address:port` for subrequests and the portal. Default: `127.0.0.1:9080`.
-    pub public: String,
-    /// `address:port` for Envoy's gRPC `ext_authz` and `grpc.health.v1`. Default: off.
+    /// For subrequests and the portal. Default: `127.0.0.1:9080`.
+    pub public: RawListener,
+    /// For Envoy's gRPC `ext_authz` and `grpc.health.v1`. Default: off.
+    #[schemars(with = "RawListener")]
+    pub grpc: Option<RawListener>,
+    /// For metrics and health. Default: off.
+    #[schemars(with = "RawListener")]
+    pub admin: Option<RawListener>,
+}
+
+/// TLS of a listener, 1.2 and 1.3.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawTls {
+    /// PEM file of the certificate, the listener's own first, then its intermediate ones. Required.
     #[schemars(with = "String")]
-    pub grpc: Option<String>,
-    /// `address:port` for metrics and health. Default: off.
+    pub cert: Option<String>,
+    /// PEM file of its private key, without a passphrase. Required.
     #[schemars(with = "String")]
-    pub admin: Option<String>,
+    pub key: Option<String>,
+    /// PEM file of the authorities whose clients may connect; everybody else is refused. Default: clients
+    /// show no certificate.
+    #[schemars(with = "String")]
+    pub client_ca: Option<String>,
 }
 
 /// The portal.
@@ -344,7 +361,7 @@ pub struct RawAudit {
 
 impl Default for RawListen {
     fn default() -> Self {
-        Self { public: defaults::PUBLIC.to_owned(), grpc: None, admin: None }
+        Self { public: RawListener::at(defaults::PUBLIC), grpc: None, admin: None }
     }
 }
 

@@ -9,6 +9,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::config::raw::RawTls;
+
 /// One text or a list of texts.
 #[derive(Default)]
 pub struct OneOrMany {
@@ -74,6 +76,29 @@ struct RawVariableMap {
     separator: Option<String>,
 }
 
+/// A listener: its address, or more about it.
+#[derive(Default)]
+pub struct RawListener {
+    /// `address:port` or `unix:/path`.
+    pub address: Option<String>,
+    /// Its TLS.
+    pub tls: Option<RawTls>,
+    /// Whether it was written as a mapping, so that messages can point at its address.
+    pub is_mapping: bool,
+}
+
+/// The long form of [`RawListener`].
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct RawListenerMap {
+    /// `address:port` or `unix:/path`. Required.
+    #[schemars(with = "String")]
+    address: Option<String>,
+    /// Its TLS, only with `address:port`. Default: plain text.
+    #[schemars(with = "RawTls")]
+    tls: Option<RawTls>,
+}
+
 /// A logo: whether the built-in one is shown, or a picture.
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "true, false or the path of a picture")]
@@ -82,6 +107,13 @@ pub enum RawLogo {
     Shown(bool),
     /// The path of a picture: png, svg, jpg, webp or gif, at most 256 KiB.
     Picture(String),
+}
+
+impl RawListener {
+    /// One without TLS.
+    pub fn at(address: &str) -> Self {
+        Self { address: Some(address.to_owned()), ..Self::default() }
+    }
 }
 
 impl RawSecret {
@@ -271,6 +303,31 @@ impl<'de> Deserialize<'de> for RawVariable {
     }
 }
 
+struct ListenerVisitor;
+
+impl<'de> Visitor<'de> for ListenerVisitor {
+    type Value = RawListener;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("address:port, unix:/path or { address: ..., tls: ... }")
+    }
+
+    fn visit_str<E>(self, address: &str) -> Result<RawListener, E> {
+        Ok(RawListener::at(address))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawListener, A::Error> {
+        let map = RawListenerMap::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(RawListener { address: map.address, tls: map.tls, is_mapping: true })
+    }
+}
+
+impl<'de> Deserialize<'de> for RawListener {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListenerVisitor)
+    }
+}
+
 // === JsonSchema ===
 
 impl JsonSchema for OneOrMany {
@@ -325,6 +382,17 @@ impl JsonSchema for RawSecret {
         let reference = generator.subschema_for::<RawReference>();
         let one = json_schema!({ "anyOf": [{ "type": "string" }, reference] });
         json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
+    }
+}
+
+impl JsonSchema for RawListener {
+    fn schema_name() -> Cow<'static, str> {
+        "Listener".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let map = generator.subschema_for::<RawListenerMap>();
+        json_schema!({ "anyOf": [{ "type": "string" }, map] })
     }
 }
 

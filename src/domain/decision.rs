@@ -51,8 +51,8 @@ reasons! {
     MasterRequired = "master_required", Login, "The rule demands that a master asserts the identity on each request, and none did.";
     ConflictingSessions = "conflicting_sessions", Login, "Two different live sessions came under one cookie name; both were ended. Look for a foreign cookie on a parent domain.";
     LevelTooLow = "level_too_low", FactorNeeded, "The session's level is lower than what is demanded. A second factor can raise it.";
-    UntrustedPeer = "untrusted_peer", Forbidden, "The asking address is not in `trusted_proxies`. Add the proxy, or find out who is asking.";
-    NoClientAddress = "no_client_address", BadRequest, "The proxy did not report the client's address. Set X-Forwarded-For in the proxy.";
+    UntrustedPeer = "untrusted_peer", Forbidden, "The asking address is not in `trusted_proxies`, or asks on a unix socket while `unix` is not in it. Add the proxy, or find out who is asking.";
+    NoClientAddress = "no_client_address", BadRequest, "The proxy did not report the client's address, and a unix socket's peer has none of its own. Set X-Forwarded-For in the proxy.";
     MalformedForwardedFor = "malformed_forwarded_for", BadRequest, "X-Forwarded-For holds something that is not an address.";
     DuplicateHeader = "duplicate_header", BadRequest, "A header that decides stands twice. Somebody adds it in front of the proxy, or the proxy appends instead of replacing.";
     AliasedHeader = "aliased_header", BadRequest, "A header that programs confuse with one that decides (`_` or `.` for `-`).";

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::domain::header::{AmbiguousHeader, HeaderView};
+use crate::domain::network::fold;
 
 /// One of the dialect's own inputs: a value, its absence, or two of it.
 pub type Input<'a> = Result<Option<&'a [u8]>, AmbiguousHeader>;
@@ -37,6 +38,37 @@ impl Dialect {
             Self::EnvoyHttp => "envoy_http",
             Self::EnvoyGrpc => "envoy_grpc",
             Self::Forward => "forward",
+        }
+    }
+}
+
+/// Who is at the other end of a connection, as the kernel tells; never what somebody says about it.
+///
+/// Only a [`Peer::Address`] can be a caller. The others have none, so where the peer itself would be the
+/// caller the request is denied (SEMANTICS T1, T3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// A TCP peer, folded.
+    Address(IpAddr),
+    /// Somebody who may open the listener's unix socket.
+    Unix,
+    /// A TCP peer that was gone before it could be asked for its address. Nobody trusts it.
+    Unknown,
+}
+
+impl Peer {
+    /// The peer at a TCP address, which may be in mapped form.
+    #[must_use]
+    pub const fn at(address: IpAddr) -> Self {
+        Self::Address(fold(address))
+    }
+
+    /// Its address, if it has one.
+    #[must_use]
+    pub const fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::Unix | Self::Unknown => None,
         }
     }
 }
@@ -78,10 +110,10 @@ pub struct RouteDemands<'a> {
     pub level: u8,
 }
 
-/// Whether the client spoke TLS, as the proxy reports it.
+/// Whether TLS was spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
-    /// Plain HTTP, or nothing reported.
+    /// Plain HTTP.
     Http,
     /// HTTP over TLS.
     Https,
@@ -91,8 +123,8 @@ pub enum Scheme {
 pub struct AuthRequest<'a> {
     /// Who asks, in what words.
     pub dialect: Dialect,
-    /// The TCP peer, folded.
-    pub peer: IpAddr,
+    /// Who is connected.
+    pub peer: Peer,
     /// Addresses that the proxies report.
     pub addresses: Addresses<'a>,
     /// The method of the request asked about.
@@ -127,8 +159,10 @@ pub fn reference(headers: &dyn HeaderView) -> Option<&str> {
 
 /// A person's or a program's own request to the portal. Nothing in it has been checked yet.
 pub struct PortalRequest<'a> {
-    /// The TCP peer, folded.
-    pub peer: IpAddr,
+    /// Who is connected.
+    pub peer: Peer,
+    /// The scheme of that very connection; a stranger's only one.
+    pub connection: Scheme,
     /// Addresses that proxies report; ignored if the peer is not one of ours (T1).
     pub forwarded_for: Input<'a>,
     /// The scheme that the proxy reports; ignored likewise.

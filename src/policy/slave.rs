@@ -101,7 +101,8 @@ mod tests {
     use super::*;
     use crate::domain::header::HeaderList;
     use crate::domain::network::{Networks, parse_chain};
-    use crate::policy::trust::{Master, Trust};
+    use crate::domain::request::Peer;
+    use crate::policy::trust::{Master, Trust, TrustedProxies};
 
     fn name(text: &str) -> HeaderName {
         HeaderName::parse(text).unwrap()
@@ -138,10 +139,14 @@ mod tests {
             realm: "".into(),
             reports_client: false,
         };
-        let trust = Trust::new(Networks::default(), vec![master], vec![]);
+        let trust = Trust::new(TrustedProxies::default(), vec![master], vec![]);
         let headers = headers.iter().copied().collect::<HeaderList<'_>>();
         let standing = trust
-            .admit("10.0.0.1".parse().unwrap(), &parse_chain(b"10.0.0.1").unwrap(), &headers)
+            .admit(
+                Peer::at("10.0.0.1".parse().unwrap()),
+                &parse_chain(b"10.0.0.1").unwrap(),
+                &headers,
+            )
             .unwrap();
         let backend = backend();
         let asserted = backend.read(&standing.admitted.unwrap(), &headers)?;

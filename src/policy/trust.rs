@@ -9,7 +9,8 @@ use std::sync::Arc;
 use crate::domain::decision::Reason;
 use crate::domain::header::{AmbiguousHeader, HeaderName, HeaderView};
 use crate::domain::limits::CONTROL_BYTES;
-use crate::domain::network::{Chain, Networks};
+use crate::domain::network::{Chain, NetworkError, Networks};
+use crate::domain::request::Peer;
 use crate::domain::secret::SecretDigest;
 
 /// The header by which a master proves itself, and the contents that do.
@@ -95,10 +96,61 @@ pub enum NotAdmitted {
     Control,
 }
 
+/// Who may speak for a client.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedProxies {
+    /// By address.
+    pub networks: Networks,
+    /// Whether everybody may who can open a unix socket of ours: the file's mode guards that.
+    pub unix: bool,
+}
+
+impl TrustedProxies {
+    /// The word that stands for the peers of unix sockets.
+    const UNIX: &str = "unix";
+
+    /// Reads entries separated by blanks or commas: networks, and `unix`.
+    ///
+    /// # Errors
+    /// As [`Networks::parse`].
+    pub fn parse(list: &str) -> Result<Self, NetworkError> {
+        let (mut proxies, mut networks) = (Self::default(), Vec::new());
+        for entry in list.split(|c: char| c == ',' || c.is_ascii_whitespace()) {
+            if entry == Self::UNIX {
+                proxies.unix = true;
+            } else {
+                networks.push(entry);
+            }
+        }
+        proxies.networks = Networks::parse(&networks.join(" "))?;
+        Ok(proxies)
+    }
+
+    /// Adds those of `other`.
+    pub fn extend(&mut self, other: Self) {
+        self.networks.extend(other.networks);
+        self.unix |= other.unix;
+    }
+
+    /// Whether nobody may.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.networks.is_empty() && !self.unix
+    }
+
+    fn contains(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Address(address) => self.networks.contains(address),
+            Peer::Unix => self.unix,
+            Peer::Unknown => false,
+        }
+    }
+}
+
 /// Proxies, masters, and the names of all trust headers.
 #[derive(Debug)]
 pub struct Trust {
-    trusted_proxies: Networks,
+    trusted_proxies: TrustedProxies,
     masters: Vec<Master>,
     trust_headers: Vec<HeaderName>,
 }
@@ -108,7 +160,7 @@ impl Trust {
     /// masters' own.
     #[must_use]
     pub fn new(
-        trusted_proxies: Networks,
+        trusted_proxies: TrustedProxies,
         masters: Vec<Master>,
         slave_headers: Vec<HeaderName>,
     ) -> Self {
@@ -136,7 +188,7 @@ impl Trust {
 
     /// Whether `peer` may speak for a client.
     #[must_use]
-    pub fn is_trusted_proxy(&self, peer: IpAddr) -> bool {
+    pub fn is_trusted_proxy(&self, peer: Peer) -> bool {
         self.trusted_proxies.contains(peer)
     }
 
@@ -146,18 +198,20 @@ impl Trust {
     /// the caller (T3).
     ///
     /// # Errors
-    /// M1's denials, whatever the cookie says: a trust header doubled or aliased from a master's
+    /// No caller, because that peer has no address: not even a master that is believed anywhere is
+    /// believed then, as nobody could say where it spoke from. M1's denials, whatever the cookie says: a trust header doubled or aliased from a master's
     /// address, a control header that is present and wrong, a certificate that does not match; and
     /// a master that reports its client but reported none (T4).
     pub fn admit(
         &self,
-        peer: IpAddr,
+        peer: Peer,
         chain: &Chain,
         headers: &dyn HeaderView,
     ) -> Result<Standing<'_>, Reason> {
-        let caller_at =
-            chain.iter().rposition(|hop| !self.trusted_proxies.contains(*hop)).unwrap_or(0);
-        let caller = chain.get(caller_at).copied().unwrap_or(peer);
+        let proxies = &self.trusted_proxies.networks;
+        let caller_at = chain.iter().rposition(|hop| !proxies.contains(*hop)).unwrap_or(0);
+        let reported = chain.get(caller_at).copied();
+        let caller = reported.or_else(|| peer.address()).ok_or(Reason::NoClientAddress)?;
         let nobody = |why| Ok(Standing { caller, client: caller, admitted: Err(why) });
         if !self.masters.iter().any(|master| master.speaks_from(caller)) {
             return nobody(NotAdmitted::Address);
@@ -229,7 +283,7 @@ mod tests {
 
     use super::*;
     use crate::domain::header::HeaderList;
-    use crate::domain::network::parse_chain;
+    use crate::domain::network::{LOOPBACK, parse_chain};
 
     fn name(text: &str) -> HeaderName {
         HeaderName::parse(text).unwrap()
@@ -250,7 +304,7 @@ mod tests {
     }
 
     fn trust(masters: Vec<Master>) -> Trust {
-        Trust::new(Networks::parse("127.0.0.0/8").unwrap(), masters, vec![name("Auth-User")])
+        Trust::new(TrustedProxies::parse("127.0.0.0/8").unwrap(), masters, vec![name("Auth-User")])
     }
 
     fn list<'a>(headers: &[(&'a str, &'a str)]) -> HeaderList<'a> {
@@ -262,8 +316,11 @@ mod tests {
         chain: &str,
         headers: &[(&str, &str)],
     ) -> Result<Standing<'t>, Reason> {
-        let peer = "127.0.0.1".parse().unwrap();
-        trust.admit(peer, &parse_chain(chain.as_bytes()).unwrap(), &list(headers))
+        trust.admit(
+            Peer::Address(LOOPBACK),
+            &parse_chain(chain.as_bytes()).unwrap(),
+            &list(headers),
+        )
     }
 
     #[track_caller]
@@ -293,6 +350,41 @@ mod tests {
         let caller = |chain| admit(&trust, chain, &[]).unwrap().caller.to_string();
         assert_eq!(caller("127.0.0.9, 127.0.0.2"), "127.0.0.9");
         assert_eq!(caller("203.0.113.9, 127.0.0.2"), "203.0.113.9");
+    }
+
+    #[test]
+    fn a_unix_peer_is_a_trusted_proxy_only_if_unix_is_listed() {
+        let trusts = |list: &str, peer| {
+            let proxies = TrustedProxies::parse(list).unwrap();
+            Trust::new(proxies, vec![], vec![]).is_trusted_proxy(peer)
+        };
+        for list in ["", "127.0.0.0/8", "0.0.0.0/0 ::/0"] {
+            assert!(!trusts(list, Peer::Unix), "{list}");
+        }
+        for list in ["unix", "127.0.0.1,unix", "10.0.0.0/8 unix"] {
+            assert!(trusts(list, Peer::Unix), "{list}");
+        }
+        assert!(!trusts("unix", Peer::Address(LOOPBACK)));
+        assert!(trusts("unix 127.0.0.1", Peer::at("::ffff:127.0.0.1".parse().unwrap())));
+        // Nobody knows who that was.
+        assert!(!trusts("0.0.0.0/0 ::/0 unix", Peer::Unknown));
+        for wrong in ["Unix", "unix:", "unix/8", "unix:/run/x.sock"] {
+            assert!(TrustedProxies::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_peer_without_an_address_is_nobodys_caller() {
+        // Not even of a master that is believed anywhere.
+        let trust = trust(vec![master("sso", "", &["password"])]);
+        let control = list(&[("control", "password")]);
+        for peer in [Peer::Unix, Peer::Unknown] {
+            let refused = trust.admit(peer, &Chain::new(), &control).unwrap_err();
+            assert_eq!(refused, Reason::NoClientAddress, "{peer:?}");
+            let chain = parse_chain(b"203.0.113.9").unwrap();
+            let standing = trust.admit(peer, &chain, &control).unwrap();
+            assert_eq!(standing.caller.to_string(), "203.0.113.9");
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub struct AuditLine {
     /// The realm, if not empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub realm: Option<String>,
-    /// The client's address, or the asking peer's if the client is not known.
+    /// The client's address, or the asking peer's if the client is not known; a unix socket's has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<IpAddr>,
     /// The session's short form; no cookie can be made from it.

@@ -1,6 +1,5 @@
 //! An authority built from configuration text, and requests built from a few words.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use vouchsafe::app::open_store;
@@ -10,7 +9,7 @@ use vouchsafe::authority::{Authority, LoginSettings};
 use vouchsafe::config;
 use vouchsafe::domain::decision::{Decision, Reason};
 use vouchsafe::domain::header::{HeaderList, HeaderView as _};
-use vouchsafe::domain::request::PortalRequest;
+use vouchsafe::domain::request::{Peer, PortalRequest, Scheme};
 use vouchsafe::domain::secret::Secret;
 use vouchsafe::domain::time::Timestamp;
 use vouchsafe::edge::http::nginx;
@@ -173,7 +172,7 @@ impl Installation {
     /// Decides about `ask` at `now`.
     pub async fn decide(&self, ask: &Ask, now: Timestamp) -> Decision {
         let (list, cookies) = (ask.list(), ask.cookie_lines());
-        self.authority.decide(&nginx::ask(&list, &cookies, ask.address()), now).await
+        self.authority.decide(&nginx::ask(&list, &cookies, ask.from()), now).await
     }
 
     /// The reason for `ask` at the start.
@@ -253,7 +252,8 @@ fn portal<'a>(
     cookies: &'a [&'a [u8]],
 ) -> PortalRequest<'a> {
     PortalRequest {
-        peer: PROXY.parse::<IpAddr>().unwrap(),
+        peer: Peer::at(PROXY.parse().unwrap()),
+        connection: Scheme::Http,
         forwarded_for: list.unique("x-forwarded-for"),
         scheme: Ok(Some(scheme.as_bytes())),
         headers: list,
@@ -331,8 +331,8 @@ impl Ask {
         self.cookies.iter().map(String::as_bytes).collect()
     }
 
-    pub fn address(&self) -> IpAddr {
-        self.peer.parse().unwrap()
+    pub fn from(&self) -> Peer {
+        Peer::at(self.peer.parse().unwrap())
     }
 }
 

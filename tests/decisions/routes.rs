@@ -15,7 +15,7 @@ async fn decide(
     change: impl FnOnce(&mut AuthRequest<'_>),
 ) -> Decision {
     let (list, cookies) = (ask.list(), ask.cookie_lines());
-    let mut request = nginx::ask(&list, &cookies, ask.address());
+    let mut request = nginx::ask(&list, &cookies, ask.from());
     change(&mut request);
     here.authority.decide(&request, at(0)).await
 }

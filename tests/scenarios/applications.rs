@@ -49,10 +49,10 @@ impl Applications {
         let fronts = programs.map(|(name, program)| {
             let grpc = support::free_address();
             let addresses = [
-                (9080, daemon.public),
-                (8081, app.address),
-                (8082, grpc),
-                (8083, grpc_app.address),
+                (9080, daemon.public.to_string()),
+                (8081, app.address.to_string()),
+                (8082, grpc.to_string()),
+                (8083, grpc_app.address.to_string()),
             ];
             let nginx = Nginx::start_file("applications.conf", &program, &addresses, &change);
             Front { name, nginx, grpc }

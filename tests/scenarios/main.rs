@@ -19,6 +19,7 @@
 //!     `cors`: scripts of other origins; `cached`: checks that nginx remembers
 //! - `floods`: the gRPC listener under HTTP/2 frames that no good client sends
 //! - `transports`: Envoy gets the same answer over HTTP and over gRPC
+//! - `listeners`: TLS and unix sockets, behind nginx and Envoy
 //! - `framing`: the daemon's own parser, byte by byte
 //! - `metrics`: a real Prometheus scrapes it
 
@@ -46,6 +47,7 @@ mod grpc;
 mod grpc_apps;
 mod headers;
 mod journeys;
+mod listeners;
 mod logout;
 mod metrics;
 mod outage;
@@ -57,6 +59,7 @@ mod sockets;
 mod transports;
 mod uploads;
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -112,14 +115,19 @@ impl World {
 
     /// Around `daemon`, with the snippets as `change` returns them.
     fn around_with(daemon: Daemon, change: impl Fn(&str, String) -> String) -> Self {
+        let public = daemon.public;
+        Self::at(public, daemon, change)
+    }
+
+    /// Around `daemon`, which listens for nginx at `public`.
+    fn at(public: impl Display, daemon: Daemon, change: impl Fn(&str, String) -> String) -> Self {
         let app = Echo::start();
         let programs = [
             ("Debian's nginx", programs::nginx_of_debian()),
             ("nginx", programs::nginx_of_wheel()),
         ];
-        let fronts = programs.map(|(name, program)| {
-            (name, Nginx::start(&program, daemon.public, app.address, &change))
-        });
+        let fronts = programs
+            .map(|(name, program)| (name, Nginx::start(&program, &public, app.address, &change)));
         Self { fronts: fronts.into(), daemon, app }
     }
 

@@ -1,6 +1,7 @@
 //! The daemon under test: the real binary with the shipped configuration, on ports of its own.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Child;
 use std::sync::{Mutex, PoisonError};
 
@@ -80,6 +81,11 @@ impl Daemon {
     pub fn log(&self) -> String {
         let bytes = std::fs::read(self.folder.path().join("stderr")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// A file of its folder, where the relative paths of its configuration start.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Every file that it has, by path.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what is right; it starts things, sends bytes and reads bytes.
 
+pub mod certificates;
 pub mod children;
 pub mod client;
 pub mod daemon;

@@ -1,6 +1,7 @@
 //! A real nginx with the shipped files: `nginx/example.conf` or another whole one, with other addresses, the
 //! snippets as they are.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -21,18 +22,19 @@ impl Nginx {
     /// returns them, given each one's name and text; addresses are replaced afterwards.
     pub fn start(
         program: &Path,
-        daemon: SocketAddr,
+        daemon: impl Display,
         application: SocketAddr,
         change: &dyn Fn(&str, String) -> String,
     ) -> Self {
-        Self::start_file("example.conf", program, &[(9080, daemon), (8081, application)], change)
+        let addresses = [(9080, daemon.to_string()), (8081, application.to_string())];
+        Self::start_file("example.conf", program, &addresses, change)
     }
 
     /// The same for `file`, with the given addresses in place of each port that it has on loopback.
     pub fn start_file(
         file: &str,
         program: &Path,
-        addresses: &[(u16, SocketAddr)],
+        addresses: &[(u16, String)],
         change: &dyn Fn(&str, String) -> String,
     ) -> Self {
         let (address, folder) = (free_address(), temporary_folder());

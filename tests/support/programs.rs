@@ -58,6 +58,16 @@ pub fn shipped(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// A program that a wheel in `.ci/venv` has brought.
+fn of_wheel(path: &str) -> PathBuf {
+    let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/venv/lib");
+    let pythons = std::fs::read_dir(&lib).into_iter().flatten().flatten();
+    pythons
+        .map(|python| python.path().join("site-packages").join(path))
+        .find(|program| program.exists())
+        .unwrap_or_else(|| panic!("no {path} below {}; run: .ci/run install", lib.display()))
+}
+
 /// A program of Debian's, and the package that it comes with.
 pub fn debian(path: &str, package: &str) -> PathBuf {
     let install = "apt-get install --no-install-recommends";

@@ -6,6 +6,7 @@
 mod applications;
 mod headers;
 mod hosts;
+mod listen;
 mod logo;
 mod masters;
 mod patterns;
@@ -13,22 +14,22 @@ mod portal;
 mod rules;
 mod sessions;
 mod slave;
+mod tls;
 mod urls;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::config::diagnostics::{Diagnostic, Severity};
 use crate::config::document::{Document, Part};
 use crate::config::key_path::KeyPath;
-use crate::config::raw::{RawAudit, RawConfig, RawFormat, RawLevel, RawListen, RawLog};
+use crate::config::raw::{RawAudit, RawConfig, RawFormat, RawLevel, RawLog};
 use crate::config::raw_value::OneOrMany;
 use crate::config::secret_ref::Sources;
-use crate::config::{ListenSettings, PortalSettings, Settings};
+use crate::config::{PortalSettings, Settings};
 use crate::domain::location::Location;
 use crate::domain::network::Networks;
 use crate::policy::Policy;
-use crate::policy::trust::Trust;
+use crate::policy::trust::{Trust, TrustedProxies};
 use crate::telemetry::log::{LogFormat, LogLevel, LogSettings};
 
 /// What every check needs: where things stand, where errors go, where references lead.
@@ -94,31 +95,37 @@ impl Compiler<'_> {
     /// Networks, one text or a list of them; `None` if any is wrong, because half a list would
     /// lead to wrong answers of the checks that follow.
     pub fn networks(&mut self, path: &KeyPath, written: &OneOrMany) -> Option<Networks> {
-        let mut networks = Some(Networks::default());
+        self.listed(path, written, Networks::parse, Networks::extend)
+    }
+
+    /// The items of a list read one by one into one value; `None` if any is wrong.
+    fn listed<T: Default, E: ToString>(
+        &mut self,
+        path: &KeyPath,
+        written: &OneOrMany,
+        parse: impl Fn(&str) -> Result<T, E>,
+        extend: impl Fn(&mut T, T),
+    ) -> Option<T> {
+        let mut all = Some(T::default());
         for (index, item) in written.items.iter().enumerate() {
             let at = if written.is_list { path.index(index) } else { path.clone() };
-            match (self.checked(&at, Networks::parse(item)), &mut networks) {
-                (Some(more), Some(networks)) => networks.extend(more),
-                _ => networks = None,
+            match (self.checked(&at, parse(item)), &mut all) {
+                (Some(more), Some(all)) => extend(all, more),
+                _ => all = None,
             }
         }
-        networks
+        all
     }
 }
 
 /// Builds the settings; `None` if anything of them could not be built, which was then reported.
 pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings> {
-    let listen = listen(&raw.listen, compiler);
-    let proxies = compiler.networks(&KeyPath::of("trusted_proxies"), &raw.trusted_proxies);
-    let proxies_at = KeyPath::of("trusted_proxies");
-    let nobody = proxies.as_ref().is_some_and(Networks::is_empty);
-    if nobody && !compiler.document.wrote(&proxies_at.index(0)) {
-        let text = "no proxy is trusted, so nobody gets an answer on /auth/*; list your nginx";
-        compiler.warn(&proxies_at, text);
-    }
+    let proxies = trusted_proxies(&raw.trusted_proxies, compiler);
+    let listen = listen::listen(&raw.listen, proxies.as_ref(), compiler);
     let portal = portal::portal(&raw.portal, compiler);
     let slave = slave::backend(&raw.slave, compiler);
-    let masters = masters::masters(&raw.slave, proxies.as_ref(), compiler);
+    let networks = proxies.as_ref().map(|proxies| &proxies.networks);
+    let masters = masters::masters(&raw.slave, networks, compiler);
     let portal_origin = portal.as_ref().map(|portal| &portal.origin);
     let cookie = sessions::cookie(&raw.sessions.cookie, &raw.portal, portal_origin, compiler);
     let sessions = sessions::sessions(&raw.sessions, cookie, compiler);
@@ -147,50 +154,15 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
     })
 }
 
-fn listen(raw: &RawListen, compiler: &mut Compiler<'_>) -> Option<ListenSettings> {
-    let path = KeyPath::of("listen");
-    let public = address(&raw.public, &path.key("public"), compiler);
-    let mut optional = |key: &str, written: Option<&String>| match written {
-        None => Some(None),
-        Some(written) => address(written, &path.key(key), compiler).map(Some),
-    };
-    let (grpc, admin) =
-        (optional("grpc", raw.grpc.as_ref()), optional("admin", raw.admin.as_ref()));
-    for (key, other, taken) in [
-        ("grpc", grpc.flatten(), [("public", public), ("public", None)]),
-        ("admin", admin.flatten(), [("public", public), ("grpc", grpc.flatten())]),
-    ] {
-        let Some(other) = other else { continue };
-        for (name, taken) in taken {
-            let is_there = taken.is_some_and(|taken| {
-                let same = taken.port() == other.port() && taken.port() != 0;
-                same && (taken.ip() == other.ip() || taken.ip().is_unspecified())
-            });
-            if is_there {
-                let text = format!("`listen.{name}` is there already; use another port");
-                compiler.error(&path.key(key), &text);
-            }
-        }
+/// `None` if any is wrong, as with [`Compiler::networks`].
+fn trusted_proxies(written: &OneOrMany, compiler: &mut Compiler<'_>) -> Option<TrustedProxies> {
+    let path = KeyPath::of("trusted_proxies");
+    let proxies = compiler.listed(&path, written, TrustedProxies::parse, TrustedProxies::extend)?;
+    if proxies.is_empty() && !compiler.document.wrote(&path.index(0)) {
+        let text = "no proxy is trusted, so nobody gets an answer on /auth/*; list your nginx";
+        compiler.warn(&path, text);
     }
-    if admin.flatten().is_some_and(|admin| !admin.ip().is_loopback()) {
-        let text = "metrics are open to the network; listen on 127.0.0.1 unless that is meant";
-        compiler.warn(&path.key("admin"), text);
-    }
-    Some(ListenSettings { public: public?, grpc: grpc?, admin: admin? })
-}
-
-fn address(written: &str, path: &KeyPath, compiler: &mut Compiler<'_>) -> Option<SocketAddr> {
-    if written.starts_with("unix:") || written == "systemd" {
-        let text = format!("'{written}' is not available in this version; write address:port");
-        compiler.error(path, &text);
-        return None;
-    }
-    let parsed: Result<SocketAddr, _> = written.parse();
-    if parsed.is_err() {
-        let text = format!("'{written}' is not address:port; write e.g. 127.0.0.1:9080");
-        compiler.error(path, &text);
-    }
-    parsed.ok()
+    Some(proxies)
 }
 
 const fn log(raw: &RawLog) -> LogSettings {

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use envoy_types::ext_authz::v3::pb::{
     Authorization, AuthorizationServer, CheckRequest, CheckResponse,
 };
+use tonic::transport::server::UdsConnectInfo;
 use tonic::{Request, Response, Status};
 
 use crate::domain::limits::CHECK_BYTES;
-use crate::domain::network::fold;
+use crate::domain::request::Peer;
 use crate::edge::Edge;
 use crate::edge::grpc::bounded::Bounded;
 use crate::edge::grpc::question::Asked;
@@ -31,6 +32,15 @@ pub fn service(edge: Arc<Edge>) -> Bounded<AuthorizationServer<ExtAuthz>> {
     Bounded::new(AuthorizationServer::new(ExtAuthz(edge)).max_decoding_message_size(CHECK_BYTES))
 }
 
+/// Who is at the other end of the connection, with or without TLS.
+fn peer<T>(request: &Request<T>) -> Peer {
+    match request.remote_addr() {
+        Some(address) => Peer::at(address.ip()),
+        None if request.extensions().get::<UdsConnectInfo>().is_some() => Peer::Unix,
+        None => Peer::Unknown,
+    }
+}
+
 #[tonic::async_trait]
 impl Authorization for ExtAuthz {
     /// A message that makes no sense is a denial, never an error of the stream.
@@ -39,11 +49,9 @@ impl Authorization for ExtAuthz {
         request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
         let edge = &*self.0;
-        // Without an address nobody is a trusted proxy.
-        let peer = request.remote_addr().map(|peer| fold(peer.ip()));
         let asked = Asked::of(request.get_ref());
         let (headers, cookies) = (asked.headers(), asked.cookies());
-        let question = asked.question(peer, &headers, &cookies);
+        let question = asked.question(peer(&request), &headers, &cookies);
         let decision = edge.authority.decide(&question, edge.clock.now()).await;
         let reason = decision.reason();
         let answer = match Refusal::unless_allowed(edge, &question, decision) {

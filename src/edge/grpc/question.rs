@@ -1,6 +1,6 @@
 //! What Envoy asks over gRPC: the attributes of a `CheckRequest`, borrowed.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use envoy_types::ext_authz::v3::pb::{Address, CheckRequest};
 use envoy_types::pb::envoy::service::auth::v3::AttributeContext;
@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::domain::header::{HeaderList, HeaderView as _};
 use crate::domain::network::fold;
-use crate::domain::request::{Addresses, AuthRequest, Dialect, RouteDemands};
+use crate::domain::request::{Addresses, AuthRequest, Dialect, Peer, RouteDemands};
 use crate::edge::http::headers::writes_reserved;
 
 /// Names that operators give `context_extensions` (T7).
@@ -74,7 +74,7 @@ impl<'a> Asked<'a> {
     /// The question; what is missing is for the authority to refuse.
     pub fn question<'q>(
         &self,
-        peer: Option<IpAddr>,
+        peer: Peer,
         headers: &'q HeaderList<'a>,
         cookies: &'q [&'q [u8]],
     ) -> AuthRequest<'q>
@@ -83,7 +83,7 @@ impl<'a> Asked<'a> {
     {
         AuthRequest {
             dialect: Dialect::EnvoyGrpc,
-            peer: peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            peer,
             addresses: Addresses::Source {
                 address: self.source(),
                 forwarded: headers.unique("x-forwarded-for"),

@@ -14,7 +14,7 @@ use crate::domain::header::{HeaderList, HeaderView as _};
 use crate::domain::request::{AuthRequest, Dialect, Input};
 use crate::edge::Edge;
 use crate::edge::http::headers::Inputs;
-use crate::edge::http::{allow, headers};
+use crate::edge::http::{allow, connection, headers};
 
 /// Where `path_prefix` leads; what follows is the target.
 pub const PREFIX: &str = "/auth/envoy";
@@ -53,7 +53,7 @@ fn question<'a>(
 ) -> AuthRequest<'a> {
     let method = Ok(Some(request.method().as_str().as_bytes()));
     let asked = Inputs { method, host: headers.unique("host"), target };
-    headers::question(Dialect::EnvoyHttp, asked, headers, cookies, headers::peer(request))
+    headers::question(Dialect::EnvoyHttp, asked, headers, cookies, connection::peer(request))
 }
 
 /// The exports that have a value, the names to remove, and the Cookie header without our own.

@@ -3,14 +3,12 @@
 //! They relay every refusal as it is, body included. On a yes they copy only headers that they were told the
 //! names of, so those are always the same few: the exports, `Cookie`, and the numbered cookies.
 
-use std::net::IpAddr;
-
 use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderValue};
 
 use crate::domain::decision::{CookiesLeft, Grant};
 use crate::domain::header::{HeaderList, HeaderView as _};
-use crate::domain::request::{AuthRequest, Dialect};
+use crate::domain::request::{AuthRequest, Dialect, Peer};
 use crate::edge::Edge;
 use crate::edge::http::headers::Inputs;
 use crate::edge::http::{allow, headers};
@@ -20,7 +18,7 @@ use crate::edge::http::{allow, headers};
 pub fn ask<'a>(
     headers: &'a HeaderList<'_>,
     cookies: &'a [&'a [u8]],
-    peer: IpAddr,
+    peer: Peer,
 ) -> AuthRequest<'a> {
     let input = |name| headers.unique(name);
     let asked = Inputs {

@@ -1,14 +1,11 @@
 //! Headers of actix-web as the domain reads them, borrowed.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderValue};
 use smallvec::SmallVec;
 
 use crate::domain::header::{HeaderList, HeaderView as _};
-use crate::domain::network::fold;
-use crate::domain::request::{Addresses, AuthRequest, Dialect, Input, RouteDemands};
+use crate::domain::request::{Addresses, AuthRequest, Dialect, Input, Peer, RouteDemands};
 
 /// Our own name space; clients may not write into it.
 const RESERVED_PREFIX: &str = "x-vouchsafe-";
@@ -50,12 +47,6 @@ pub fn cookies(request: &HttpRequest) -> SmallVec<[&[u8]; 2]> {
     request.headers().get_all(header::COOKIE).map(HeaderValue::as_bytes).collect()
 }
 
-/// The TCP peer. Without one (a unix socket) an address that no list can hold.
-#[must_use]
-pub fn peer(request: &HttpRequest) -> IpAddr {
-    request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| fold(peer.ip()))
-}
-
 /// Where a dialect has what is asked about; all else it reads like the others.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
@@ -74,7 +65,7 @@ pub fn question<'a>(
     asked: Inputs<'a>,
     headers: &'a HeaderList<'_>,
     cookies: &'a [&'a [u8]],
-    peer: IpAddr,
+    peer: Peer,
 ) -> AuthRequest<'a> {
     AuthRequest {
         dialect,

@@ -1,6 +1,7 @@
 //! The public HTTP listener: subrequests under `/auth/`, the portal at `/`.
 
 mod allow;
+pub mod connection;
 pub mod envoy;
 pub mod forward;
 pub mod headers;

@@ -3,7 +3,6 @@
 //! nginx understands 2xx, 401 and 403; it makes a 500 of everything else, which is what the shipped
 //! `error_page 500` turns into a 503 for the client. Source: SEMANTICS T2, D2-D6.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -11,7 +10,7 @@ use actix_web::http::header::{self, HeaderValue};
 
 use crate::domain::decision::Grant;
 use crate::domain::header::{HeaderList, HeaderView as _};
-use crate::domain::request::{AuthRequest, Dialect};
+use crate::domain::request::{AuthRequest, Dialect, Peer};
 use crate::edge::Edge;
 use crate::edge::http::headers::Inputs;
 use crate::edge::http::{allow, headers};
@@ -30,7 +29,7 @@ fn reusable(time: Duration) -> Option<HeaderValue> {
 pub fn ask<'a>(
     headers: &'a HeaderList<'_>,
     cookies: &'a [&'a [u8]],
-    peer: IpAddr,
+    peer: Peer,
 ) -> AuthRequest<'a> {
     let input = |name| headers.unique(name);
     let asked = Inputs {

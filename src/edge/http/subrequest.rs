@@ -9,13 +9,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::domain::decision::Grant;
 use crate::domain::request::AuthRequest;
 use crate::edge::Edge;
-use crate::edge::http::{envoy, forward, headers, nginx};
+use crate::edge::http::{connection, envoy, forward, headers, nginx};
 use crate::edge::refusal::Refusal;
 
 /// `/auth/nginx`.
 pub async fn nginx(edge: web::Data<Edge>, request: HttpRequest) -> HttpResponse {
     let (list, cookies) = (headers::list(&request), headers::cookies(&request));
-    let question = nginx::ask(&list, &cookies, headers::peer(&request));
+    let question = nginx::ask(&list, &cookies, connection::peer(&request));
     match decide(&edge, &question).await {
         Ok(grant) => nginx::allowed(&edge, &grant),
         Err(refusal) => refuse(refusal),
@@ -25,7 +25,7 @@ pub async fn nginx(edge: web::Data<Edge>, request: HttpRequest) -> HttpResponse 
 /// `/auth/forward`.
 pub async fn forward(edge: web::Data<Edge>, request: HttpRequest) -> HttpResponse {
     let (list, cookies) = (headers::list(&request), headers::cookies(&request));
-    let question = forward::ask(&list, &cookies, headers::peer(&request));
+    let question = forward::ask(&list, &cookies, connection::peer(&request));
     match decide(&edge, &question).await {
         Ok(grant) => forward::allowed(&edge, &question, &grant),
         Err(refusal) => refuse(refusal),

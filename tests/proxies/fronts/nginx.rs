@@ -13,10 +13,10 @@ pub fn start(name: &'static str, backends: &Backends) -> Front {
     let example = Nginx::start(&program, backends.daemon, backends.application, &unchanged);
     let grpc = free_address();
     let addresses = [
-        (9080, backends.daemon),
-        (8081, backends.application),
-        (8082, grpc),
-        (8083, backends.grpc_application),
+        (9080, backends.daemon.to_string()),
+        (8081, backends.application.to_string()),
+        (8082, grpc.to_string()),
+        (8083, backends.grpc_application.to_string()),
     ];
     let applications = Nginx::start_file("applications.conf", &program, &addresses, &unchanged);
     Front {

@@ -8,9 +8,9 @@ use crate::domain::header::{HeaderList, HeaderView as _};
 use crate::domain::limits::LOGIN_FORM_BYTES;
 use crate::domain::request::{self, PortalRequest};
 use crate::edge::Edge;
-use crate::edge::http::headers;
 use crate::edge::http::pages::Page;
 use crate::edge::http::portal::cross_site;
+use crate::edge::http::{connection, headers};
 
 /// What is asked of the portal.
 #[derive(Debug)]
@@ -88,7 +88,8 @@ impl<'a> Asked<'a> {
         cookies: &'r [&'r [u8]],
     ) -> PortalRequest<'r> {
         PortalRequest {
-            peer: headers::peer(self.request),
+            peer: connection::peer(self.request),
+            connection: connection::scheme(self.request),
             forwarded_for: list.unique("x-forwarded-for"),
             scheme: list.unique("x-forwarded-proto"),
             headers: list,
