@@ -8,6 +8,7 @@
 //! - `cases`: what is tried
 //! - `limits`: what a proxy itself cannot do
 //! - `table`: the page
+//! - `variants`: what the shipped files offer in comments
 //!
 //! `PROXIES_ONLY='Caddy 2.11' CASES_ONLY='websocket' cargo test --test proxies` tries only some;
 //! `UPDATE_DOCS=1` writes the page.
@@ -28,6 +29,7 @@ mod fronts;
 mod grpc;
 mod limits;
 mod table;
+mod variants;
 mod world;
 
 use crate::cases::outage::OUTAGES;

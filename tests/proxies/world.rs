@@ -27,11 +27,21 @@ pub struct World {
 impl World {
     /// Starts it: the daemon first, then the fronts side by side.
     pub fn start() -> Self {
+        let wanted = NAMES.into_iter().filter(|name| is_wanted("PROXIES_ONLY", name));
+        Self::around("127.0.0.1", &wanted.collect::<Vec<_>>(), Front::start)
+    }
+
+    /// Starts a daemon that trusts `proxies`, and the fronts of these names as `start` does.
+    pub fn around(
+        proxies: &str,
+        names: &[&'static str],
+        start: impl Fn(&'static str, &Backends) -> Front + Sync,
+    ) -> Self {
         let (grpc, application) = (free_address(), Echo::start());
         let grpc_application = GrpcApplication::start();
         let daemon = Daemon::start_with(|config| {
-            let proxies = r#"trusted_proxies: [127.0.0.0/8, "::1/128"]"#;
-            let config = replace(&config, proxies, "trusted_proxies: 127.0.0.1");
+            let shipped = r#"trusted_proxies: [127.0.0.0/8, "::1/128"]"#;
+            let config = replace(&config, shipped, &format!("trusted_proxies: {proxies}"));
             let config = replace(&config, "127.0.0.1 10.0.0.0/8", &MASTER.to_string());
             replace(&config, "listen:\n", &format!("listen:\n  grpc: {grpc}\n"))
         });
@@ -41,10 +51,10 @@ impl World {
             application: application.address,
             grpc_application: grpc_application.address,
         };
-        let wanted = NAMES.into_iter().filter(|name| is_wanted("PROXIES_ONLY", name));
         let fronts = std::thread::scope(|scope| {
-            let start = |name| scope.spawn(move || Front::start(name, &backends));
-            let starting: Vec<_> = wanted.map(start).collect();
+            let (start, backends) = (&start, &backends);
+            let starting: Vec<_> =
+                names.iter().map(|name| scope.spawn(move || start(name, backends))).collect();
             starting.into_iter().map(|front| front.join().unwrap()).collect::<Vec<_>>()
         });
         for front in &fronts {

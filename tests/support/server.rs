@@ -37,6 +37,12 @@ impl Server {
         server
     }
 
+    /// A whole text that it wrote into its folder, `output` for one; empty if there is none.
+    pub fn file(&self, name: &str) -> String {
+        let bytes = std::fs::read(self.folder.path().join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// The end of what it printed, and of its `error.log` if it has one.
     pub fn log(&self) -> String {
         const END: usize = 4000;

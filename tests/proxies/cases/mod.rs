@@ -2,6 +2,7 @@
 
 mod access;
 mod grpc;
+mod logs;
 pub mod outage;
 mod paths;
 mod spoofing;
@@ -60,6 +61,7 @@ pub const CASES: &[Case] = &[
         "Two lengths, two hosts, folded lines: no second request and no second header",
         transport::framing,
     ),
+    case("The front's log names the class of a refusal, and the user", logs::named),
     case(
         "A gRPC application: allowed with the exports, refused with a gRPC status",
         grpc::application,

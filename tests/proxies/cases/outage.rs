@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::asking::{allowed, from_master, login, marker, never_arrives, refused, stranger};
+use crate::cases::logs;
 use crate::support::client::{Connection, Request};
 use crate::support::wait_for;
 use crate::table::{Cell, cells};
@@ -28,6 +29,7 @@ pub const OUTAGES: &[(&str, Outage)] = &[
         "Killed and restarted under load: nobody gets in without being asked, errors only while it is down",
         restarted,
     ),
+    ("After all of that no log holds the master's secret or a session's id", logs::no_secret),
 ];
 
 fn hangs(world: &World, name: &'static str) -> Vec<Cell> {

@@ -7,6 +7,15 @@ use crate::support::server::{Server, write};
 use crate::support::{free_address, programs, temporary_folder};
 
 pub fn start(name: &'static str, backends: &Backends) -> Front {
+    start_with(name, backends, |text| text)
+}
+
+/// With the shipped file as `change` returns it.
+pub fn start_with(
+    name: &'static str,
+    backends: &Backends,
+    change: impl Fn(String) -> String,
+) -> Front {
     let (address, admin, folder) = (free_address(), free_address(), temporary_folder());
     let port = |port: u16| format!("127.0.0.1, port_value: {port}");
     let to = |address: SocketAddr| port(address.port());
@@ -25,8 +34,9 @@ pub fn start(name: &'static str, backends: &Backends) -> Front {
     let addresses: Vec<_> =
         addresses.iter().map(|(from, to)| (from.as_str(), to.clone())).collect();
     let file = if over_grpc { "envoy/grpc.yaml" } else { "envoy/http.yaml" };
-    let config = write(&folder, "envoy.yaml", &shipped(file, &addresses));
+    let config = write(&folder, "envoy.yaml", &change(shipped(file, &addresses)));
+    let arguments = ["-c", &config, "--use-dynamic-base-id", "--concurrency", "1"];
     let arguments =
-        ["-c", &config, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning"];
+        [&arguments[..], &["--log-level", "warning", "--file-flush-interval-msec", "100"]].concat();
     Front::around(name, Server::start(folder, &programs::envoy(), &arguments, address))
 }

@@ -1,7 +1,7 @@
 //! The seven fronts, each the real program with the shipped files; only addresses are replaced.
 
 mod caddy;
-mod envoy;
+pub mod envoy;
 mod haproxy;
 mod nginx;
 mod traefik;
@@ -34,7 +34,7 @@ pub struct Front {
     /// Where they open websockets and speak gRPC; most fronts do all in one place.
     pub sockets: SocketAddr,
     pub grpc: SocketAddr,
-    _servers: Vec<Server>,
+    servers: Vec<Server>,
 }
 
 /// Names of the fronts, in the order of the table.
@@ -63,7 +63,13 @@ impl Front {
 
     fn around(name: &'static str, server: Server) -> Self {
         let address = server.address;
-        Self { name, address, sockets: address, grpc: address, _servers: vec![server] }
+        Self { name, address, sockets: address, grpc: address, servers: vec![server] }
+    }
+
+    /// Everything that it has logged.
+    pub fn logs(&self) -> String {
+        let files = ["output", "access.log", "error.log"];
+        self.servers.iter().flat_map(|server| files.map(|name| server.file(name))).collect()
     }
 
     /// This front's own limit in `case`, if it has one.

@@ -24,6 +24,6 @@ pub fn start(name: &'static str, backends: &Backends) -> Front {
         address: example.address,
         sockets: applications.address,
         grpc,
-        _servers: vec![example.server, applications.server],
+        servers: vec![example.server, applications.server],
     }
 }
