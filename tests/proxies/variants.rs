@@ -25,7 +25,7 @@ fn envoy_may_ask_with_a_prefix_to_the_path() {
 fn a_route_of_envoy_may_demand_a_level() {
     let world = World::around("127.0.0.1", &[GRPC], |name, backends| {
         envoy::start_with(name, backends, |text| {
-            let in_route = |line: &str| line.trim_start().starts_with("#");
+            let in_route = |line: &str| line.trim_start().starts_with('#');
             let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
             let vault = lines.iter().position(|line| line.contains("/vault")).unwrap();
             for line in lines.iter_mut().skip(vault).take_while(|line| in_route(line)) {
