@@ -6,6 +6,7 @@ pub mod certificates;
 pub mod children;
 pub mod client;
 pub mod daemon;
+pub mod disguises;
 pub mod echo;
 pub mod grpc_application;
 pub mod nginx;

@@ -8,46 +8,9 @@ use vouchsafe::domain::target::{PathForms, Target, TargetError};
 use crate::asking::{about, allowed, from_master, marker, never_arrives, stranger};
 use crate::fronts::Front;
 use crate::support::client::Request;
+use crate::support::disguises::DISGUISED;
 use crate::support::echo::Asked;
 use crate::world::{MASTER, World};
-
-/// Ways to write `/admin`, or to look free and mean it.
-const DISGUISED: &[&str] = &[
-    "/x/..%2fadmin",
-    "/x/%2e%2e/admin",
-    "/x/../admin",
-    "/./admin",
-    "//admin",
-    "/%61dmin",
-    "/%61%64%6d%69%6e",
-    "/%2561dmin",
-    "/admin;x",
-    "/admin;x=1/y",
-    "/;/admin",
-    "/admin%00",
-    "/admin%3bx",
-    "/admin%2f",
-    "/\\admin",
-    "/x/..%5cadmin",
-    "/public/../admin",
-    "/public/..%2fadmin",
-    "/public/..%2f..%2fadmin",
-    "/public/%2e%2e%2fadmin",
-    "/public/..;/admin",
-    "/public/..%5cadmin",
-    "/public/..\\admin",
-    "/public%2f..%2fadmin",
-    "/public/.%2e/admin",
-    "/public/%252e%252e/admin",
-    "/public/%c0%ae%c0%ae/admin",
-    "/public/#/../admin",
-    "//public/../admin",
-    "/assets/../admin",
-    "/assets/..%2fadmin",
-    "/assets/..;/admin",
-    "/public\\..\\admin",
-    "/api/%2e%2e/admin",
-];
 
 pub fn disguised(world: &World, front: &Front) {
     for path in DISGUISED {
