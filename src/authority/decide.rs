@@ -3,12 +3,12 @@
 //! The order is part of the security: who asks, about what, in whose name, and only then what the
 //! rules say. A cached decision takes no lock across an await, does no IO and allocates nothing.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
-use crate::authority::{Authority, change, opening, replacing};
+use crate::authority::Authority;
+use crate::authority::identify::{Cookie, Somebody};
 use crate::domain::decision::{Decision, Grant, Reason, SetCookie};
 use crate::domain::header::HeaderView;
 use crate::domain::host;
@@ -16,32 +16,33 @@ use crate::domain::identity::Asserted;
 use crate::domain::limits::METHOD_BYTES;
 use crate::domain::location::Location;
 use crate::domain::network::{Chain, parse_chain};
-use crate::domain::request::{Addresses, AuthRequest, Input, Peer, Purpose, Scheme};
+use crate::domain::request::{Addresses, AuthRequest, Input, Peer, Scheme};
 use crate::domain::target::{Target, TargetError};
 use crate::domain::time::Timestamp;
 use crate::policy::application::Application;
-use crate::policy::rule::{Effect, Requirement};
+use crate::policy::rule::clause::{Facts, Who};
+use crate::policy::rule::{Effect, Outcome, Requirement, Verdict};
 use crate::policy::trust::{Standing, ambiguous};
-use crate::session::{Keyed, Lookup, SessionError};
+use crate::session::Keyed;
 use crate::telemetry::metrics::Stopwatch;
 
 /// The question, after everything about it that can be wrong was found to be right.
-struct Question<'a> {
-    method: &'a str,
+pub struct Question<'a> {
+    /// The method.
+    pub method: &'a str,
     target: Target<'a>,
     scheme: Scheme,
-    asserted: Option<Asserted<'a>>,
+    client: IpAddr,
+    /// The admitted master's word.
+    pub asserted: Option<Asserted<'a>>,
     application: &'a Application,
 }
 
-/// What the session cookie of a request is worth.
-enum Cookie {
-    /// One live session.
-    Live(Keyed),
-    /// No session, and why a challenge would be given.
-    None(Reason),
-    /// Two different live sessions.
-    Conflict(SmallVec<[Keyed; 1]>),
+impl Question<'_> {
+    /// What rules look at, `who` being asked.
+    fn facts<'f>(&'f self, who: Who<'f>) -> Facts<'f> {
+        Facts { method: self.method, query: self.target.query(), client: self.client, who }
+    }
 }
 
 /// An answer, and where the rule stands that gave it.
@@ -89,7 +90,8 @@ impl Authority {
             TargetError::Ambiguous => Reason::AmbiguousPath,
         })?;
         let asserted = self.asserted(&standing, request.headers)?;
-        Ok(Question { method, target, scheme, asserted, application })
+        let client = standing.client;
+        Ok(Question { method, target, scheme, client, asserted, application })
     }
 
     /// What the admitted master says; on a subrequest a missing login is no identity (M1).
@@ -116,31 +118,82 @@ impl Authority {
         question: &Question<'_>,
         now: Timestamp,
     ) -> Answer {
-        let rule = question.application.rules.verdict(question.method, &question.target);
-        let at = rule.map(|rule| rule.at);
+        if question.application.in_maintenance {
+            return (Decision::Unavailable(Reason::Maintenance), None);
+        }
+        let rules = &question.application.rules;
+        let first_look = rules.outcome(&question.target, &question.facts(Who::Unasked));
         let demands_level = request.demands.level > 0;
-        // Today's clauses need no identity, so a skip can be decided before any session (R1).
-        if let Some(Effect::Skip) = rule.map(|rule| rule.effect)
+        // A skip for which nobody has to be asked is decided before any session (R1).
+        if let Outcome::Matched(Verdict { effect: Effect::Skip, at }) = first_look
             && !demands_level
         {
-            return (nobody(question, Reason::Skipped), at);
+            return (nobody(question, Reason::Skipped), Some(at));
         }
         let cookie = match self.cookie(request, question.scheme, now).await {
             Ok(cookie) => cookie,
             Err(error) => return (Self::refused(&error), None),
         };
+        let outcome = match first_look {
+            Outcome::Undecided => self.second_look(question, &cookie),
+            Outcome::Matched(_) | Outcome::Unmatched => first_look,
+        };
+        let Outcome::Matched(Verdict { effect, at }) = outcome else {
+            return (refuse(&cookie, question, Reason::NoRuleMatched), None);
+        };
         // Where the proxy demands a level, what is free for anybody is not (T7).
-        let effect = rule.map(|rule| match rule.effect {
+        let effect = match effect {
             Effect::Skip | Effect::Unprotect if demands_level => {
                 Effect::Allow(Requirement::default())
             }
-            effect @ (Effect::Allow(_) | Effect::Deny | Effect::Skip | Effect::Unprotect) => effect,
-        });
-        let decision = match effect {
-            None => refuse(&cookie, question, Reason::NoRuleMatched),
-            Some(Effect::Deny) => refuse(&cookie, question, Reason::RuleDenied),
-            Some(Effect::Skip) => nobody(question, Reason::Skipped),
-            Some(Effect::Unprotect) => match self.identify(request, question, cookie, now).await {
+            other @ (Effect::Allow(_)
+            | Effect::Deny
+            | Effect::Skip
+            | Effect::Unprotect
+            | Effect::Logout
+            | Effect::Maintenance) => other,
+        };
+        (self.effect(effect, request, question, cookie, now).await, Some(at))
+    }
+
+    /// What the rules say now that the cookie has been looked up. Nothing is opened for it.
+    fn second_look(&self, question: &Question<'_>, cookie: &Cookie) -> Outcome {
+        let session = match cookie {
+            Cookie::Live((_, session)) => Some(session),
+            Cookie::None(_) | Cookie::Conflict(_) => None,
+        };
+        let asserted = question.asserted.as_ref();
+        let somebody = Somebody { asserted, session, cap: self.level_cap(question.scheme) };
+        let is_somebody = asserted.is_some() || session.is_some();
+        let who = if is_somebody { Who::Somebody(&somebody) } else { Who::Nobody };
+        question.application.rules.outcome(&question.target, &question.facts(who))
+    }
+
+    /// The highest level that counts: a cookie that can be read on the wire is never worth more than
+    /// the slave backend's own (S6).
+    fn level_cap(&self, scheme: Scheme) -> u8 {
+        if scheme == Scheme::Http && self.sessions.cookies().is_double() {
+            self.policy.slave.auth_level
+        } else {
+            u8::MAX
+        }
+    }
+
+    /// Does what the rule that matched says.
+    async fn effect(
+        &self,
+        effect: Effect,
+        request: &AuthRequest<'_>,
+        question: &Question<'_>,
+        cookie: Cookie,
+        now: Timestamp,
+    ) -> Decision {
+        match effect {
+            Effect::Deny => refuse(&cookie, question, Reason::RuleDenied),
+            Effect::Skip => nobody(question, Reason::Skipped),
+            Effect::Logout => Decision::Challenge(Reason::LogoutByRule),
+            Effect::Maintenance => Decision::Unavailable(Reason::Maintenance),
+            Effect::Unprotect => match self.identify(request, question, cookie, now).await {
                 Ok(found) => self.grant(question, found, Reason::Unprotected, now),
                 // For anybody, so also for somebody for whom there is no room for a session.
                 Err(
@@ -150,157 +203,21 @@ impl Authority {
                 ) => nobody(question, Reason::Unprotected),
                 Err(refusal) => refusal,
             },
-            Some(Effect::Allow(requirement))
-                if requirement.master && question.asserted.is_none() =>
-            {
+            Effect::Allow(requirement) if requirement.master && question.asserted.is_none() => {
                 Decision::Challenge(Reason::MasterRequired)
             }
-            Some(Effect::Allow(_)) => match self.identify(request, question, cookie, now).await {
-                Ok((keyed, _)) if keyed.1.level() < request.demands.level => {
-                    Decision::Deny(Reason::LevelTooLow)
-                }
-                Ok(found) => self.grant(question, found, Reason::Session, now),
-                Err(refusal) => refusal,
-            },
-        };
-        (decision, at)
-    }
-
-    /// Tries the values under the cookie's name (S5).
-    async fn cookie(
-        &self,
-        request: &AuthRequest<'_>,
-        scheme: Scheme,
-        now: Timestamp,
-    ) -> Result<Cookie, SessionError> {
-        let presented = self.sessions.cookies().read(request.cookies, scheme);
-        let mut live: SmallVec<[Keyed; 1]> = SmallVec::new();
-        let mut why = if presented.any { Reason::SessionUnknown } else { Reason::LoginRequired };
-        for id in &presented.ids {
-            match self.sessions.find_cookie(id, presented.half, now).await? {
-                (key, Lookup::Live(session)) => live.push((key, session)),
-                (_, Lookup::Ended) => why = Reason::SessionEnded,
-                // An ended id among them stays what counts: it must get no new cookie (S4).
-                (_, Lookup::Expired) if why != Reason::SessionEnded => why = Reason::SessionExpired,
-                (_, Lookup::Expired | Lookup::Unknown) => {}
-            }
-        }
-        Ok(match (live.len(), live.pop()) {
-            (_, None) => Cookie::None(why),
-            (1, Some(keyed)) => Cookie::Live(keyed),
-            (_, Some(keyed)) => {
-                live.push(keyed);
-                Cookie::Conflict(live)
-            }
-        })
-    }
-
-    /// The session that this request is decided with: the cookie's, the asserted identity's, or a
-    /// new one (S1, S2, S4). What is rare is boxed, so that the usual future stays small.
-    async fn identify(
-        &self,
-        request: &AuthRequest<'_>,
-        question: &Question<'_>,
-        cookie: Cookie,
-        now: Timestamp,
-    ) -> Result<(Keyed, Vec<SetCookie>), Decision> {
-        let refused = |error| Self::refused(&error);
-        match (cookie, &question.asserted) {
-            (Cookie::Conflict(sessions), _) => {
-                Box::pin(self.sessions.end(&sessions, now)).await.map_err(refused)?;
-                Err(Decision::Challenge(Reason::ConflictingSessions))
-            }
-            (Cookie::Live(keyed), None) => Ok((keyed, Vec::new())),
-            (Cookie::None(why), None) => Err(Decision::Challenge(why)),
-            (Cookie::Live(keyed), Some(asserted)) if keyed.1.is_same_user(asserted) => {
-                Ok((self.renewed(keyed, asserted, now).await?, Vec::new()))
-            }
-            (Cookie::Live(previous), Some(asserted)) => {
-                Box::pin(self.switch(request, question, &previous, asserted, now)).await
-            }
-            // An ended id gets no new cookie: a parallel logout must not be undone (S4).
-            (Cookie::None(Reason::SessionEnded), Some(asserted)) => {
-                self.by_fingerprint(asserted, now).await
-            }
-            (Cookie::None(_), Some(asserted)) => {
-                match Purpose::of(question.method, request.headers) {
-                    Purpose::Navigation => Box::pin(self.open(asserted, &[], now)).await,
-                    Purpose::Call => self.by_fingerprint(asserted, now).await,
+            Effect::Allow(requirement) => {
+                let demanded = requirement.level.max(request.demands.level);
+                match self.identify(request, question, cookie, now).await {
+                    Ok((keyed, _))
+                        if keyed.1.level().min(self.level_cap(question.scheme)) < demanded =>
+                    {
+                        Decision::Deny(Reason::LevelTooLow)
+                    }
+                    Ok(found) => self.grant(question, found, Reason::Session, now),
+                    Err(refusal) => refusal,
                 }
             }
-        }
-    }
-
-    /// Another user came under a live cookie: the old session ends, whatever follows.
-    async fn switch(
-        &self,
-        request: &AuthRequest<'_>,
-        question: &Question<'_>,
-        previous: &Keyed,
-        asserted: &Asserted<'_>,
-        now: Timestamp,
-    ) -> Result<(Keyed, Vec<SetCookie>), Decision> {
-        match Purpose::of(question.method, request.headers) {
-            Purpose::Navigation => self.open(asserted, std::slice::from_ref(previous), now).await,
-            Purpose::Call => {
-                let place = self.place().await?;
-                self.sessions
-                    .end(std::slice::from_ref(previous), now)
-                    .await
-                    .map_err(|error| Self::refused(&error))?;
-                place.write(replacing(change("switch", asserted, previous.0, now), &previous.1));
-                self.by_fingerprint(asserted, now).await
-            }
-        }
-    }
-
-    /// Opens a cookie session on a navigation. A used-up quota costs the cookie, not the access.
-    async fn open(
-        &self,
-        asserted: &Asserted<'_>,
-        replaced: &[Keyed],
-        now: Timestamp,
-    ) -> Result<(Keyed, Vec<SetCookie>), Decision> {
-        let place = self.place().await?;
-        match self.sessions.open_cookie(asserted, replaced, now).await {
-            Ok(opened) => {
-                place.write(opening(asserted, opened.key, replaced, now));
-                Ok(((opened.key, opened.session), opened.cookies))
-            }
-            Err(SessionError::Throttled(_)) => self.by_fingerprint(asserted, now).await,
-            Err(error) => Err(Self::refused(&error)),
-        }
-    }
-
-    async fn by_fingerprint(
-        &self,
-        asserted: &Asserted<'_>,
-        now: Timestamp,
-    ) -> Result<(Keyed, Vec<SetCookie>), Decision> {
-        let keyed = self
-            .sessions
-            .by_fingerprint(asserted, now)
-            .await
-            .map_err(|error| Self::refused(&error))?;
-        Ok((self.renewed(keyed, asserted, now).await?, Vec::new()))
-    }
-
-    /// The same session with the attributes that the master sends now (S1).
-    pub(super) async fn renewed(
-        &self,
-        keyed: Keyed,
-        asserted: &Asserted<'_>,
-        now: Timestamp,
-    ) -> Result<Keyed, Decision> {
-        if keyed.1.has_attributes_of(asserted) {
-            return Ok(keyed);
-        }
-        match Box::pin(self.sessions.refresh(&keyed, asserted, now)).await {
-            Ok(Lookup::Live(session)) => Ok((keyed.0, session)),
-            Ok(Lookup::Ended) => Err(Decision::Challenge(Reason::SessionEnded)),
-            Ok(Lookup::Expired) => Err(Decision::Challenge(Reason::SessionExpired)),
-            Ok(Lookup::Unknown) => Err(Decision::Challenge(Reason::SessionUnknown)),
-            Err(error) => Err(Self::refused(&error)),
         }
     }
 

@@ -2,7 +2,9 @@
 
 use crate::authority::Authority;
 use crate::domain::target::Target;
-use crate::policy::rule::Effect;
+use crate::policy::rule::clause::{Facts, Who};
+use crate::policy::rule::{Effect, Outcome, Verdict};
+use crate::session::record::Session;
 
 /// One application of a menu.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,14 +16,15 @@ pub struct MenuEntry<'a> {
 }
 
 impl Authority {
-    /// The applications whose first page the rules open to a session, in the order of the
-    /// configuration. It is everybody's menu as long as no rule asks whose session it is.
+    /// The applications whose first page the rules open to `session`, in the order of the configuration.
     #[must_use]
-    pub fn menu(&self) -> Vec<MenuEntry<'_>> {
+    pub fn menu(&self, session: &Session) -> Vec<MenuEntry<'_>> {
         let opens = |effect| match effect {
-            Effect::Allow(requirement) => !requirement.master,
+            Effect::Allow(requirement) => {
+                !requirement.master && requirement.level <= session.level()
+            }
             Effect::Unprotect | Effect::Skip => true,
-            Effect::Deny => false,
+            Effect::Deny | Effect::Logout | Effect::Maintenance => false,
         };
         self.policy
             .applications
@@ -29,9 +32,16 @@ impl Authority {
             .filter_map(|application| {
                 let url = application.url.as_ref()?;
                 let target = Target::parse(url.path().as_bytes(), application.path_forms).ok()?;
-                let verdict = application.rules.verdict("GET", &target)?;
-                opens(verdict.effect)
-                    .then(|| MenuEntry { name: &application.name, url: url.as_str() })
+                let who = Who::Somebody(session);
+                let client = session.client();
+                let facts =
+                    Facts { method: "GET", query: url.query().map(str::as_bytes), client, who };
+                match application.rules.outcome(&target, &facts) {
+                    Outcome::Matched(Verdict { effect, .. }) if opens(effect) => {
+                        Some(MenuEntry { name: &application.name, url: url.as_str() })
+                    }
+                    Outcome::Matched(_) | Outcome::Unmatched | Outcome::Undecided => None,
+                }
             })
             .collect()
     }

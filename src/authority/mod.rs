@@ -5,6 +5,7 @@
 
 pub mod decide;
 mod exports;
+mod identify;
 pub mod login;
 pub mod logout;
 pub mod loops;

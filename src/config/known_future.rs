@@ -22,20 +22,8 @@ pub const FUTURE_KEYS: &[&str] = &[
     "sessions.store.tls",
     "applications[].factor_in_request",
     "applications[].assertion",
-    "applications[].maintenance",
-    "applications[].rules[].path_exact",
-    "applications[].rules[].path_glob",
-    "applications[].rules[].path_regex",
-    "applications[].rules[].query",
-    "applications[].rules[].client",
-    "applications[].rules[].master",
-    "applications[].rules[].user",
-    "applications[].rules[].group",
-    "applications[].rules[].variable",
-    "applications[].rules[].session_level",
     "applications[].rules[].time",
     "applications[].rules[].when",
-    "applications[].rules[].level",
     "applications[].rules[].factor_max_age",
     "admin",
     "groups",
@@ -46,7 +34,6 @@ pub const FUTURE_KEYS: &[&str] = &[
 
 /// Values of later versions, by the key that takes them.
 const FUTURE_VALUES: &[(&str, &[&str])] = &[
-    ("applications[].rules[].effect", &["logout", "maintenance"]),
     ("sessions.store.kind", &["redis"]),
     ("listen.*", &["systemd"]),
     ("listen.*.address", &["systemd"]),

@@ -51,6 +51,7 @@ reasons! {
     MasterRequired = "master_required", Login, "The rule demands that a master asserts the identity on each request, and none did.";
     ConflictingSessions = "conflicting_sessions", Login, "Two different live sessions came under one cookie name; both were ended. Look for a foreign cookie on a parent domain.";
     LevelTooLow = "level_too_low", FactorNeeded, "The session's level is lower than what is demanded. A second factor can raise it.";
+    LogoutByRule = "logout_by_rule", Login, "A rule with effect `logout` matched; the client is sent to the portal's logout.";
     UntrustedPeer = "untrusted_peer", Forbidden, "The asking address is not in `trusted_proxies`, or asks on a unix socket while `unix` is not in it. Add the proxy, or find out who is asking.";
     NoClientAddress = "no_client_address", BadRequest, "The proxy did not report the client's address, and a unix socket's peer has none of its own. Set X-Forwarded-For in the proxy.";
     MalformedForwardedFor = "malformed_forwarded_for", BadRequest, "X-Forwarded-For holds something that is not an address.";
@@ -84,6 +85,7 @@ reasons! {
     MethodNotAllowed = "method_not_allowed", BadRequest, "The portal does not answer this method.";
     OversizedForm = "oversized_form", BadRequest, "The body of a portal request is larger than docs/limits.md allows.";
     MalformedForm = "malformed_form", BadRequest, "The body of a portal request could not be read.";
+    Maintenance = "maintenance", Unavailable, "The application is in maintenance: by its key `maintenance`, or by a rule with that effect.";
     StoreFailed = "store_failed", Unavailable, "The session store did not answer. See the log for the cause.";
     Full = "full", Unavailable, "The memory store is full (`sessions.max_bytes`); new sessions are refused before live ones are evicted.";
     AuditFailed = "audit_failed", Unavailable, "The audit log could not be written; logins wait for it and then fail closed.";

@@ -65,6 +65,33 @@ impl<'a> Asserted<'a> {
     }
 }
 
+/// Somebody as rules see them, be it a session or what a master asserts before there is one.
+pub trait IdentityView {
+    /// Whose identity it is.
+    fn owner(&self) -> Owner<'_>;
+
+    /// The level.
+    fn level(&self) -> u8;
+
+    /// Whether `value` is the variable's value, or one of them if it is a list.
+    fn has(&self, variable: &str, value: &str) -> bool;
+}
+
+impl IdentityView for Asserted<'_> {
+    fn owner(&self) -> Owner<'_> {
+        self.owner()
+    }
+
+    fn level(&self) -> u8 {
+        self.level
+    }
+
+    fn has(&self, variable: &str, value: &str) -> bool {
+        let named = self.attributes.iter().filter(|attribute| attribute.name == variable);
+        named.flat_map(Attribute::values).any(|one| one == value)
+    }
+}
+
 /// A session's key in caches and stores: a hash from which no cookie can be made.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionKey(pub [u8; 32]);

@@ -48,6 +48,7 @@ limits! {
     LOGIN_FORM_BYTES = 65536, "bytes", "body of a portal request; longer is refused with 413";
     LOGO_BYTES = 262_144, "bytes", "picture of `slave.display_logo`; a larger one is a configuration error";
     ACCEPT_LANGUAGE_BYTES = 256, "bytes", "Accept-Language of a portal request; longer is ignored";
+    PATTERN_BYTES = 1024, "bytes", "`path_glob` of a rule; a longer one is a configuration error";
     EXPORTS_PER_APPLICATION = 40, "headers", "exports of one application; more are a configuration error";
     APPLICATIONS = 10_000, "applications", "applications in one configuration; more are a configuration error";
     CONFIG_BYTES = 16_777_216, "bytes", "size of config.yaml; larger is a configuration error";

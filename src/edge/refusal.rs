@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::domain::decision::{Class, Decision, Grant};
+use crate::domain::decision::{Class, Decision, Grant, Reason};
 use crate::domain::header::HeaderView;
 use crate::domain::host;
 use crate::domain::limits::RETURN_URL_BYTES;
@@ -37,7 +37,7 @@ impl Refusal {
         request: &AuthRequest<'_>,
         decision: Decision,
     ) -> Result<Grant, Self> {
-        let class = decision.reason().class();
+        let (reason, class) = (decision.reason(), decision.reason().class());
         let status = match decision {
             Decision::Allow(grant) => return Ok(grant),
             Decision::Challenge(_) => None,
@@ -46,7 +46,8 @@ impl Refusal {
             Decision::Unavailable(_) => Some(503),
         };
         let purpose = Purpose::of(method(request), request.headers);
-        let mut refusal = status.map_or_else(|| challenge(edge, request, purpose), Self::with);
+        let mut refusal =
+            status.map_or_else(|| challenge(edge, request, purpose, reason), Self::with);
         refusal.headers.push(("x-vouchsafe-reason", class.as_str().to_owned()));
         if let Some(seconds) = retry_after(class) {
             refusal.headers.push(("retry-after", seconds.to_owned()));
@@ -142,8 +143,13 @@ const fn error_word(status: u16) -> &'static str {
 }
 
 /// A browser is sent to the portal with the way back; a program gets a status and a scheme.
-fn challenge(edge: &Edge, request: &AuthRequest<'_>, purpose: Purpose) -> Refusal {
+fn challenge(edge: &Edge, request: &AuthRequest<'_>, purpose: Purpose, reason: Reason) -> Refusal {
     match purpose {
+        // Without a way back: it would only lead to the next logout.
+        Purpose::Navigation if reason == Reason::LogoutByRule => {
+            let location = format!("{}logout", edge.portal_url);
+            Refusal { headers: vec![("location", location)], ..Refusal::with(302) }
+        }
         Purpose::Navigation => {
             let query =
                 return_url(request).map_or_else(String::new, |url| query(edge, request, &url));

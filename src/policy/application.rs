@@ -31,6 +31,8 @@ pub struct Application {
     pub url: Option<Url>,
     /// For how long an allow may be reused without asking; zero: not at all (SEMANTICS D5).
     pub reuse: Duration,
+    /// Whether every request is refused for now.
+    pub in_maintenance: bool,
 }
 
 /// A host that two applications claim.
@@ -60,7 +62,16 @@ impl Applications {
         let id = ApplicationId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
         self.names.insert(Arc::clone(&name), id.0);
         let reuse = Duration::ZERO;
-        self.list.push(Application { id, name, path_forms, rules, exports, url, reuse });
+        self.list.push(Application {
+            id,
+            name,
+            path_forms,
+            rules,
+            exports,
+            url,
+            reuse,
+            in_maintenance: false,
+        });
         id
     }
 
@@ -68,6 +79,13 @@ impl Applications {
     pub fn let_reuse(&mut self, application: ApplicationId, time: Duration) {
         if let Some(application) = self.list.get_mut(application.0 as usize) {
             application.reuse = time;
+        }
+    }
+
+    /// Has every request to `application` refused for now.
+    pub fn suspend(&mut self, application: ApplicationId) {
+        if let Some(application) = self.list.get_mut(application.0 as usize) {
+            application.in_maintenance = true;
         }
     }
 

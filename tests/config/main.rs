@@ -26,8 +26,9 @@ use vouchsafe::config::{
 use vouchsafe::domain::header::HeaderList;
 use vouchsafe::domain::network::{LOOPBACK, parse_chain};
 use vouchsafe::domain::request::Peer;
-use vouchsafe::domain::target::PathForms;
-use vouchsafe::policy::rule::{Effect, Requirement};
+use vouchsafe::domain::target::{PathForms, Target};
+use vouchsafe::policy::rule::clause::{Facts, Who};
+use vouchsafe::policy::rule::{Effect, Outcome, Requirement};
 use vouchsafe::session::settings::SecuredMode;
 
 fn fixtures() -> PathBuf {
@@ -148,10 +149,14 @@ fn a_rule_knows_its_line_and_is_canonical() {
     let rules = &settings.policy.applications.find("a.example.com").unwrap().rules;
     let lines: Vec<u32> = rules.0.iter().map(|rule| rule.at.line).collect();
     assert_eq!(lines, [line(GOOD, "path: //x"), line(GOOD, "{ effect: allow }")]);
-    let master = Effect::Allow(Requirement { master: true });
-    assert_eq!(rules.first_match("GET", b"/x/y").map(|rule| rule.effect), Some(master));
-    let any = Effect::Allow(Requirement::default());
-    assert_eq!(rules.first_match("POST", b"/x/y").map(|rule| rule.effect), Some(any));
+    let target = Target::parse(b"/x/y", PathForms::STRICT).unwrap();
+    let effect = |method| {
+        let facts = Facts { method, query: None, client: LOOPBACK, who: Who::Nobody };
+        let Outcome::Matched(verdict) = rules.outcome(&target, &facts) else { panic!() };
+        verdict.effect
+    };
+    assert_eq!(effect("GET"), Effect::Allow(Requirement { master: true, level: 0 }));
+    assert_eq!(effect("POST"), Effect::Allow(Requirement::default()));
 }
 
 #[test]

@@ -69,6 +69,31 @@ applications:
   - name: other
     hosts: [other.example.com]
     rules: [{ effect: allow }]
+  - name: groups
+    hosts: [groups.example.com]
+    exports: { Auth-User: uid }
+    rules:
+      - { path: /logout, effect: logout }
+      - { path: /closed, effect: maintenance }
+      - { path_glob: "/*.png", effect: skip }
+      - { path: /secret, query: { key: "1" }, effect: deny }
+      - { path: /admin, group: [admins, timelords], effect: allow }
+      - { path: /admin, effect: deny }
+      - { path: /vip, user: rtyler, effect: skip }
+      - { path: /vip, effect: unprotect }
+      - { path: /near, client: 10.0.0.0/8, master: sso, effect: allow }
+      - { path: /near, effect: deny }
+      - { path: /mail, variable: { mail: dwho@example.com }, effect: allow }
+      - { path: /high, session_level: 3, effect: allow }
+      - { path: /vault, level: 5 }
+      - { path: /low, level: 2 }
+      - { path_exact: /, effect: allow }
+      - { path_regex: "^/v[0-9]+/", effect: allow }
+      - { path: /secret, effect: allow }
+  - name: closed
+    hosts: [closed.example.com]
+    maintenance: true
+    rules: [{ effect: skip }]
   - name: lenient
     hosts: [lenient.example.com]
     allow_path_parameters: true

@@ -5,6 +5,7 @@
 mod cookies;
 mod denials;
 mod floods;
+mod groups;
 mod identities;
 mod installation;
 mod lifetimes;

@@ -47,11 +47,15 @@ pub fn applications(
             parameters: application.allow_path_parameters,
             encoded_slash: application.allow_encoded_slash,
         };
-        let rules = rules::rules(&application.rules, forms, &path.key("rules"), compiler);
+        let rules =
+            rules::rules(&application.rules, forms, &raw.slave, &path.key("rules"), compiler);
         let url = url(application, &path, &mine, portal, compiler);
         let id = applications.add(name.unwrap_or_default(), forms, rules, exports, url);
         if let Some(time) = cache(application, &path, compiler) {
             applications.let_reuse(id, time);
+        }
+        if application.maintenance {
+            applications.suspend(id);
         }
         for (host, at) in mine {
             let added = applications.add_host(id, &host);

@@ -4,6 +4,7 @@
 //! checked all the same.
 
 mod applications;
+mod clauses;
 mod headers;
 mod hosts;
 mod listen;

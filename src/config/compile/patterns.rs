@@ -1,4 +1,4 @@
-//! Regular expressions that must match a whole value.
+//! Regular expressions, with their bound.
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -17,7 +17,24 @@ pub fn whole(path: &KeyPath, written: &str, compiler: &mut Compiler<'_>) -> Opti
     // Alone first: `a)|(?:b` is no expression, but inside the brackets below it would be one, and
     // would match more than whole values.
     let anchored = format!(r"\A(?:{written})\z");
-    match build(written).and_then(|_| build(&anchored)) {
+    compiled(path, build(written).and_then(|_| build(&anchored)), compiler)
+}
+
+/// Compiles `written` so that it may match anywhere in a value.
+pub fn anywhere(path: &KeyPath, written: &str, compiler: &mut Compiler<'_>) -> Option<Regex> {
+    if written.is_empty() {
+        compiler.error(path, "an empty pattern matches everything; remove the key");
+        return None;
+    }
+    compiled(path, build(written), compiler)
+}
+
+fn compiled(
+    path: &KeyPath,
+    built: Result<Regex, regex::Error>,
+    compiler: &mut Compiler<'_>,
+) -> Option<Regex> {
+    match built {
         Ok(regex) => Some(regex),
         Err(error) => {
             // The library draws a picture of the expression; its last line says what is wrong.

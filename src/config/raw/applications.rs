@@ -31,6 +31,8 @@ pub struct RawApplication {
     /// included: whole seconds, `2s` to `60s`. A logout may take that long. Default: never.
     #[schemars(with = "RawDuration")]
     pub cache: Option<RawDuration>,
+    /// Refuses every request of this application for now, with 503. Default: false.
+    pub maintenance: bool,
     /// Who may do what; the first match wins. Default: none, so everything is denied.
     pub rules: Vec<RawRule>,
 }
@@ -42,12 +44,48 @@ pub struct RawRule {
     /// Prefix of whole segments: `/admin` is itself and below, `/admin/` only below. Default: any path.
     #[schemars(with = "String")]
     pub path: Option<String>,
+    /// Just this path. Default: any path.
+    #[schemars(with = "String")]
+    pub path_exact: Option<String>,
+    /// Pattern of the whole path: `*` stands for anything within a segment, `**` also across segments, `?`
+    /// for one character, `{a,b}` for one of these, `[a-z]` for one character of these. Default: any path.
+    #[schemars(with = "String")]
+    pub path_glob: Option<String>,
+    /// Regular expression that matches somewhere in the path; write `^` and `$` where you mean them. Bytes,
+    /// ASCII classes. Default: any path.
+    #[schemars(with = "String")]
+    pub path_regex: Option<String>,
     /// One method or a list of them, upper case. Default: any method.
     #[schemars(with = "OneOrMany")]
     pub method: Option<OneOrMany>,
-    /// What happens. Required, unless `require_master` is given: then `allow`.
+    /// Query parameters, each with one value or a list of them; one of its values, decoded, must be one
+    /// of these. Default: any query.
+    #[schemars(with = "Ordered<OneOrMany>")]
+    pub query: Option<Ordered<OneOrMany>>,
+    /// Networks that the client must be in: addresses and CIDR networks. Default: anywhere.
+    #[schemars(with = "OneOrMany")]
+    pub client: Option<OneOrMany>,
+    /// The master that asserted the identity, or a list of them. Default: any, or nobody.
+    #[schemars(with = "OneOrMany")]
+    pub master: Option<OneOrMany>,
+    /// The user, or a list of them. Default: anybody, or nobody.
+    #[schemars(with = "OneOrMany")]
+    pub user: Option<OneOrMany>,
+    /// A group, or a list of them of which one is enough: values of the variable `groups`. Default: any.
+    #[schemars(with = "OneOrMany")]
+    pub group: Option<OneOrMany>,
+    /// Exported variables, each with one value or a list of them of which one is enough. Default: any.
+    #[schemars(with = "Ordered<OneOrMany>")]
+    pub variable: Option<Ordered<OneOrMany>>,
+    /// The least level that the session has, for the rule to match. To demand one, use `level`. Default: any.
+    #[schemars(with = "u8")]
+    pub session_level: Option<u8>,
+    /// What happens. Required, unless `level` or `require_master` is given: then `allow`.
     #[schemars(with = "RawEffect")]
     pub effect: Option<RawEffect>,
+    /// The least level that the session must have; only with `allow`. Default: any.
+    #[schemars(with = "u8")]
+    pub level: Option<u8>,
     /// A master must assert the identity on each request; only with `allow`. Default: false.
     #[schemars(with = "bool")]
     pub require_master: Option<bool>,
@@ -65,4 +103,8 @@ pub enum RawEffect {
     Skip,
     /// Allow anybody; a session's exports are sent if there is one.
     Unprotect,
+    /// Send everybody to the portal's logout. The session ends there, not here.
+    Logout,
+    /// Refuse everybody for now, with 503.
+    Maintenance,
 }

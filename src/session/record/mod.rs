@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::identity::{Asserted, Owner, SessionKey};
+use crate::domain::identity::{Asserted, IdentityView, Owner, SessionKey};
 use crate::domain::limits::RECORD_BYTES;
 use crate::domain::network::from_octets;
 use crate::domain::time::Timestamp;
@@ -278,6 +278,22 @@ impl Session {
     /// `view` has checked that the head is there.
     fn array_at<const N: usize>(&self, at: usize) -> [u8; N] {
         self.bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
+    }
+}
+
+impl IdentityView for Session {
+    fn owner(&self) -> Owner<'_> {
+        self.owner()
+    }
+
+    fn level(&self) -> u8 {
+        self.level()
+    }
+
+    fn has(&self, variable: &str, value: &str) -> bool {
+        let mut found = false;
+        self.each_value(|name, one| found = found || (name == variable && one == value));
+        found
     }
 }
 

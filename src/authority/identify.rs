@@ -1,0 +1,197 @@
+//! Who it is: the cookie's session, the asserted identity's, or a new one (SEMANTICS S1, S2, S4, S5).
+//!
+//! Must not know: rules, exports, what the answer will be.
+
+use smallvec::SmallVec;
+
+use crate::authority::decide::Question;
+use crate::authority::{Authority, change, opening, replacing};
+use crate::domain::decision::{Decision, Reason, SetCookie};
+use crate::domain::identity::{Asserted, IdentityView, Owner};
+use crate::domain::request::{AuthRequest, Purpose, Scheme};
+use crate::domain::time::Timestamp;
+use crate::session::record::Session;
+use crate::session::{Keyed, Lookup, SessionError};
+
+/// What the session cookie of a request is worth.
+pub enum Cookie {
+    /// One live session.
+    Live(Keyed),
+    /// No session, and why a challenge would be given.
+    None(Reason),
+    /// Two different live sessions.
+    Conflict(SmallVec<[Keyed; 1]>),
+}
+
+/// Whom rules ask about before any session is opened: the master's word, with what a session of the same
+/// user has besides.
+pub struct Somebody<'s, 'a> {
+    /// The master's word on this request.
+    pub asserted: Option<&'s Asserted<'a>>,
+    /// The cookie's session.
+    pub session: Option<&'s Session>,
+    /// The highest level that counts.
+    pub cap: u8,
+}
+
+impl IdentityView for Somebody<'_, '_> {
+    fn owner(&self) -> Owner<'_> {
+        let session = self.session.map(Session::owner);
+        let nobody = Owner { master: "", realm: "", user: "" };
+        self.asserted.map(Asserted::owner).or(session).unwrap_or(nobody)
+    }
+
+    fn level(&self) -> u8 {
+        let same = |session: &&Session| self.asserted.is_none_or(|who| session.is_same_user(who));
+        let session = self.session.filter(same).map(Session::level);
+        session.or(self.asserted.map(|asserted| asserted.level)).unwrap_or_default().min(self.cap)
+    }
+
+    fn has(&self, variable: &str, value: &str) -> bool {
+        match (self.asserted, self.session) {
+            (Some(asserted), _) => asserted.has(variable, value),
+            (None, Some(session)) => session.has(variable, value),
+            (None, None) => false,
+        }
+    }
+}
+
+impl Authority {
+    /// Tries the values under the cookie's name (S5).
+    pub(super) async fn cookie(
+        &self,
+        request: &AuthRequest<'_>,
+        scheme: Scheme,
+        now: Timestamp,
+    ) -> Result<Cookie, SessionError> {
+        let presented = self.sessions.cookies().read(request.cookies, scheme);
+        let mut live: SmallVec<[Keyed; 1]> = SmallVec::new();
+        let mut why = if presented.any { Reason::SessionUnknown } else { Reason::LoginRequired };
+        for id in &presented.ids {
+            match self.sessions.find_cookie(id, presented.half, now).await? {
+                (key, Lookup::Live(session)) => live.push((key, session)),
+                (_, Lookup::Ended) => why = Reason::SessionEnded,
+                // An ended id among them stays what counts: it must get no new cookie (S4).
+                (_, Lookup::Expired) if why != Reason::SessionEnded => why = Reason::SessionExpired,
+                (_, Lookup::Expired | Lookup::Unknown) => {}
+            }
+        }
+        Ok(match (live.len(), live.pop()) {
+            (_, None) => Cookie::None(why),
+            (1, Some(keyed)) => Cookie::Live(keyed),
+            (_, Some(keyed)) => {
+                live.push(keyed);
+                Cookie::Conflict(live)
+            }
+        })
+    }
+
+    /// The session that this request is decided with: the cookie's, the asserted identity's, or a
+    /// new one (S1, S2, S4). What is rare is boxed, so that the usual future stays small.
+    pub(super) async fn identify(
+        &self,
+        request: &AuthRequest<'_>,
+        question: &Question<'_>,
+        cookie: Cookie,
+        now: Timestamp,
+    ) -> Result<(Keyed, Vec<SetCookie>), Decision> {
+        let refused = |error| Self::refused(&error);
+        match (cookie, &question.asserted) {
+            (Cookie::Conflict(sessions), _) => {
+                Box::pin(self.sessions.end(&sessions, now)).await.map_err(refused)?;
+                Err(Decision::Challenge(Reason::ConflictingSessions))
+            }
+            (Cookie::Live(keyed), None) => Ok((keyed, Vec::new())),
+            (Cookie::None(why), None) => Err(Decision::Challenge(why)),
+            (Cookie::Live(keyed), Some(asserted)) if keyed.1.is_same_user(asserted) => {
+                Ok((self.renewed(keyed, asserted, now).await?, Vec::new()))
+            }
+            (Cookie::Live(previous), Some(asserted)) => {
+                Box::pin(self.switch(request, question, &previous, asserted, now)).await
+            }
+            // An ended id gets no new cookie: a parallel logout must not be undone (S4).
+            (Cookie::None(Reason::SessionEnded), Some(asserted)) => {
+                self.by_fingerprint(asserted, now).await
+            }
+            (Cookie::None(_), Some(asserted)) => {
+                match Purpose::of(question.method, request.headers) {
+                    Purpose::Navigation => Box::pin(self.open(asserted, &[], now)).await,
+                    Purpose::Call => self.by_fingerprint(asserted, now).await,
+                }
+            }
+        }
+    }
+
+    /// Another user came under a live cookie: the old session ends, whatever follows.
+    async fn switch(
+        &self,
+        request: &AuthRequest<'_>,
+        question: &Question<'_>,
+        previous: &Keyed,
+        asserted: &Asserted<'_>,
+        now: Timestamp,
+    ) -> Result<(Keyed, Vec<SetCookie>), Decision> {
+        match Purpose::of(question.method, request.headers) {
+            Purpose::Navigation => self.open(asserted, std::slice::from_ref(previous), now).await,
+            Purpose::Call => {
+                let place = self.place().await?;
+                self.sessions
+                    .end(std::slice::from_ref(previous), now)
+                    .await
+                    .map_err(|error| Self::refused(&error))?;
+                place.write(replacing(change("switch", asserted, previous.0, now), &previous.1));
+                self.by_fingerprint(asserted, now).await
+            }
+        }
+    }
+
+    /// Opens a cookie session on a navigation. A used-up quota costs the cookie, not the access.
+    async fn open(
+        &self,
+        asserted: &Asserted<'_>,
+        replaced: &[Keyed],
+        now: Timestamp,
+    ) -> Result<(Keyed, Vec<SetCookie>), Decision> {
+        let place = self.place().await?;
+        match self.sessions.open_cookie(asserted, replaced, now).await {
+            Ok(opened) => {
+                place.write(opening(asserted, opened.key, replaced, now));
+                Ok(((opened.key, opened.session), opened.cookies))
+            }
+            Err(SessionError::Throttled(_)) => self.by_fingerprint(asserted, now).await,
+            Err(error) => Err(Self::refused(&error)),
+        }
+    }
+
+    async fn by_fingerprint(
+        &self,
+        asserted: &Asserted<'_>,
+        now: Timestamp,
+    ) -> Result<(Keyed, Vec<SetCookie>), Decision> {
+        let keyed = self
+            .sessions
+            .by_fingerprint(asserted, now)
+            .await
+            .map_err(|error| Self::refused(&error))?;
+        Ok((self.renewed(keyed, asserted, now).await?, Vec::new()))
+    }
+
+    /// The same session with the attributes that the master sends now (S1).
+    pub(super) async fn renewed(
+        &self,
+        keyed: Keyed,
+        asserted: &Asserted<'_>,
+        now: Timestamp,
+    ) -> Result<Keyed, Decision> {
+        if keyed.1.has_attributes_of(asserted) {
+            return Ok(keyed);
+        }
+        match Box::pin(self.sessions.refresh(&keyed, asserted, now)).await {
+            Ok(Lookup::Live(session)) => Ok((keyed.0, session)),
+            Ok(Lookup::Ended) => Err(Decision::Challenge(Reason::SessionEnded)),
+            Ok(Lookup::Expired) => Err(Decision::Challenge(Reason::SessionExpired)),
+            Ok(Lookup::Unknown) => Err(Decision::Challenge(Reason::SessionUnknown)),
+            Err(error) => Err(Self::refused(&error)),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Rules: the first one whose clauses all hold decides; no match denies (SEMANTICS R1).
+//!
+//! Must not know: where an identity comes from. Until it has been looked up, a rule that asks for one is
+//! neither matched nor passed over; the walk stops there and says so.
+
+pub mod clause;
+#[cfg(test)]
+mod tests;
+
+use crate::domain::location::Location;
+use crate::domain::target::Target;
+use crate::policy::rule::clause::{Clauses, Facts, Truth};
+
+/// What a rule asks for before it allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Requirement {
+    /// A master must assert the identity on each request; a cookie alone is not enough.
+    pub master: bool,
+    /// The least level that the session must have.
+    pub level: u8,
+}
+
+impl Requirement {
+    /// What both ask for.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        let level = if self.level > other.level { self.level } else { other.level };
+        Self { master: self.master || other.master, level }
+    }
+
+    const fn is_none(self) -> bool {
+        !self.master && self.level == 0
+    }
+}
+
+/// What happens to a request that matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Allow a session that meets the requirement.
+    Allow(Requirement),
+    /// Refuse every session.
+    Deny,
+    /// Allow anybody without looking a session up; no identity is sent.
+    Skip,
+    /// Allow anybody; a session's exports are sent if there is one.
+    Unprotect,
+    /// Send everybody to the portal's logout.
+    Logout,
+    /// Refuse everybody for now.
+    Maintenance,
+}
+
+impl Effect {
+    /// Of two effects the one with the higher number is the stricter (R2).
+    const fn strictness(self) -> u8 {
+        match self {
+            Self::Skip => 0,
+            Self::Unprotect => 1,
+            Self::Allow(requirement) if requirement.is_none() => 2,
+            Self::Allow(_) => 3,
+            Self::Logout => 4,
+            Self::Maintenance => 5,
+            Self::Deny => 6,
+        }
+    }
+}
+
+/// What the rules say about a request, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// What happens.
+    pub effect: Effect,
+    /// Where the rule stands that has this effect.
+    pub at: Location,
+}
+
+impl Verdict {
+    /// The stricter of two that are about the same request; of equals this one.
+    const fn or_stricter(self, other: Self) -> Self {
+        let stricter =
+            if other.effect.strictness() > self.effect.strictness() { other } else { self };
+        match (self.effect, other.effect) {
+            (Effect::Allow(mine), Effect::Allow(theirs)) => {
+                Self { effect: Effect::Allow(mine.and(theirs)), at: stricter.at }
+            }
+            _ => stricter,
+        }
+    }
+}
+
+/// What the rules say with what is known so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A rule matches, whoever it may be.
+    Matched(Verdict),
+    /// No rule does; that denies.
+    Unmatched,
+    /// It depends on who it is, which is not known yet.
+    Undecided,
+}
+
+impl Outcome {
+    /// What counts of two forms of one path: the stricter.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Undecided, _) | (_, Self::Undecided) => Self::Undecided,
+            (Self::Matched(mine), Self::Matched(theirs)) => Self::Matched(mine.or_stricter(theirs)),
+            // Without a match it is denied anyway; a rule that denies it too tells more.
+            (Self::Matched(verdict), Self::Unmatched)
+            | (Self::Unmatched, Self::Matched(verdict))
+                if verdict.effect == Effect::Deny =>
+            {
+                Self::Matched(verdict)
+            }
+            (Self::Matched(_) | Self::Unmatched, Self::Unmatched)
+            | (Self::Unmatched, Self::Matched(_)) => Self::Unmatched,
+        }
+    }
+}
+
+/// One rule and where the operator wrote it.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// When it applies.
+    pub clauses: Clauses,
+    /// What it does.
+    pub effect: Effect,
+    /// Its place in `config.yaml`.
+    pub at: Location,
+}
+
+/// The rules of one application, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Rules(pub Box<[Rule]>);
+
+impl Rules {
+    /// What the rules say about a request for `target`: of all that its path may be read as, the
+    /// strictest (R2).
+    #[must_use]
+    pub fn outcome(&self, target: &Target<'_>, facts: &Facts<'_>) -> Outcome {
+        let mut forms = target.forms().map(|form| self.walk(form, facts));
+        let kept = forms.next().unwrap_or(Outcome::Unmatched);
+        forms.fold(kept, Outcome::and)
+    }
+
+    fn walk(&self, path: &[u8], facts: &Facts<'_>) -> Outcome {
+        for rule in &self.0 {
+            match rule.clauses.hold(path, facts) {
+                Truth::Yes => {
+                    return Outcome::Matched(Verdict { effect: rule.effect, at: rule.at });
+                }
+                Truth::No => {}
+                Truth::Unknown => return Outcome::Undecided,
+            }
+        }
+        Outcome::Unmatched
+    }
+}
