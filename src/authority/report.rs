@@ -6,6 +6,7 @@ use crate::authority::Authority;
 use crate::domain::decision::Reason;
 use crate::domain::location::Location;
 use crate::domain::request::{AuthRequest, Input, reference};
+use crate::domain::target::{PathForms, Target};
 use crate::domain::time::Timestamp;
 
 impl Authority {
@@ -37,7 +38,11 @@ impl Authority {
                 String::from_utf8_lossy(shown).escape_debug().to_string()
             };
             let (method, host) = (text(request.method), text(request.host));
-            line.request = Some(format!("{method} {host}{}", text(request.target)));
+            // As rules see it; what has no such form is shown as it came.
+            let raw = request.target.ok().flatten().unwrap_or_default();
+            let target = Target::parse(raw, PathForms::ALL);
+            let target = target.as_ref().map_or(request.target, |target| Ok(Some(target.path())));
+            line.request = Some(format!("{method} {host}{}", text(target)));
             line.reference = reference(request.headers).map(str::to_owned);
             line.client = self.client_for_the_record(request);
             line.rule = rule.map(|at| at.to_string());

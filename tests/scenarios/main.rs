@@ -6,6 +6,7 @@
 //! - `dialects`: what each proxy asks and how it is answered, straight at the daemon
 //! - `cookies`: session cookies stop at the proxy, others do not
 //! - `refusals`: what clients are told: 401, 302, 403
+//! - `rules`: rules that ask who it is, logout, maintenance, levels
 //! - `paths`: spellings of a path that must not reach the application
 //! - `portal`: logging in, and the cookies that come of it
 //! - `journeys`: from a page to the portal and back, and browsers that go in circles
@@ -54,6 +55,7 @@ mod outage;
 mod paths;
 mod portal;
 mod refusals;
+mod rules;
 mod secrecy;
 mod sockets;
 mod transports;
