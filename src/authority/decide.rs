@@ -40,8 +40,8 @@ pub struct Question<'a> {
 
 impl Question<'_> {
     /// What rules look at, `who` being asked.
-    fn facts<'f>(&'f self, who: Who<'f>) -> Facts<'f> {
-        Facts { method: self.method, query: self.target.query(), client: self.client, who }
+    fn facts<'f>(&'f self, who: Who<'f>, now: Timestamp) -> Facts<'f> {
+        Facts { method: self.method, query: self.target.query(), client: self.client, now, who }
     }
 }
 
@@ -122,7 +122,7 @@ impl Authority {
             return (Decision::Unavailable(Reason::Maintenance), None);
         }
         let rules = &question.application.rules;
-        let first_look = rules.outcome(&question.target, &question.facts(Who::Unasked));
+        let first_look = rules.outcome(&question.target, &question.facts(Who::Unasked, now));
         let demands_level = request.demands.level > 0;
         // A skip for which nobody has to be asked is decided before any session (R1).
         if let Outcome::Matched(Verdict { effect: Effect::Skip, at }) = first_look
@@ -135,7 +135,7 @@ impl Authority {
             Err(error) => return (Self::refused(&error), None),
         };
         let outcome = match first_look {
-            Outcome::Undecided => self.second_look(question, &cookie),
+            Outcome::Undecided => self.second_look(question, &cookie, now),
             Outcome::Matched(_) | Outcome::Unmatched => first_look,
         };
         let Outcome::Matched(Verdict { effect, at }) = outcome else {
@@ -157,7 +157,7 @@ impl Authority {
     }
 
     /// What the rules say now that the cookie has been looked up. Nothing is opened for it.
-    fn second_look(&self, question: &Question<'_>, cookie: &Cookie) -> Outcome {
+    fn second_look(&self, question: &Question<'_>, cookie: &Cookie, now: Timestamp) -> Outcome {
         let session = match cookie {
             Cookie::Live((_, session)) => Some(session),
             Cookie::None(_) | Cookie::Conflict(_) => None,
@@ -166,7 +166,7 @@ impl Authority {
         let somebody = Somebody { asserted, session, cap: self.level_cap(question.scheme) };
         let is_somebody = asserted.is_some() || session.is_some();
         let who = if is_somebody { Who::Somebody(&somebody) } else { Who::Nobody };
-        question.application.rules.outcome(&question.target, &question.facts(who))
+        question.application.rules.outcome(&question.target, &question.facts(who, now))
     }
 
     /// The highest level that counts: a cookie that can be read on the wire is never worth more than

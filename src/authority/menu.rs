@@ -2,6 +2,7 @@
 
 use crate::authority::Authority;
 use crate::domain::target::Target;
+use crate::domain::time::Timestamp;
 use crate::policy::rule::clause::{Facts, Who};
 use crate::policy::rule::{Effect, Outcome, Verdict};
 use crate::session::record::Session;
@@ -18,7 +19,7 @@ pub struct MenuEntry<'a> {
 impl Authority {
     /// The applications whose first page the rules open to `session`, in the order of the configuration.
     #[must_use]
-    pub fn menu(&self, session: &Session) -> Vec<MenuEntry<'_>> {
+    pub fn menu(&self, session: &Session, now: Timestamp) -> Vec<MenuEntry<'_>> {
         let opens = |effect| match effect {
             Effect::Allow(requirement) => {
                 !requirement.master && requirement.level <= session.level()
@@ -34,8 +35,13 @@ impl Authority {
                 let target = Target::parse(url.path().as_bytes(), application.path_forms).ok()?;
                 let who = Who::Somebody(session);
                 let client = session.client();
-                let facts =
-                    Facts { method: "GET", query: url.query().map(str::as_bytes), client, who };
+                let facts = Facts {
+                    method: "GET",
+                    query: url.query().map(str::as_bytes),
+                    client,
+                    now,
+                    who,
+                };
                 match application.rules.outcome(&target, &facts) {
                     Outcome::Matched(Verdict { effect, .. }) if opens(effect) => {
                         Some(MenuEntry { name: &application.name, url: url.as_str() })

@@ -22,7 +22,6 @@ pub const FUTURE_KEYS: &[&str] = &[
     "sessions.store.tls",
     "applications[].factor_in_request",
     "applications[].assertion",
-    "applications[].rules[].time",
     "applications[].rules[].when",
     "applications[].rules[].factor_max_age",
     "admin",

@@ -27,6 +27,7 @@ use vouchsafe::domain::header::HeaderList;
 use vouchsafe::domain::network::{LOOPBACK, parse_chain};
 use vouchsafe::domain::request::Peer;
 use vouchsafe::domain::target::{PathForms, Target};
+use vouchsafe::domain::time::Timestamp;
 use vouchsafe::policy::rule::clause::{Facts, Who};
 use vouchsafe::policy::rule::{Effect, Outcome, Requirement};
 use vouchsafe::session::settings::SecuredMode;
@@ -151,7 +152,8 @@ fn a_rule_knows_its_line_and_is_canonical() {
     assert_eq!(lines, [line(GOOD, "path: //x"), line(GOOD, "{ effect: allow }")]);
     let target = Target::parse(b"/x/y", PathForms::STRICT).unwrap();
     let effect = |method| {
-        let facts = Facts { method, query: None, client: LOOPBACK, who: Who::Nobody };
+        let now = Timestamp::default();
+        let facts = Facts { method, query: None, client: LOOPBACK, now, who: Who::Nobody };
         let Outcome::Matched(verdict) = rules.outcome(&target, &facts) else { panic!() };
         verdict.effect
     };

@@ -133,3 +133,16 @@ async fn the_cookie_for_plain_http_satisfies_no_rule_above_the_slave_backends_le
     let vault = page("/vault").set("x-forwarded-proto", "http").cookie(cookie(1));
     assert_eq!(here.reason(&vault).await, Reason::LevelTooLow);
 }
+
+#[tokio::test]
+async fn a_rule_with_hours_applies_within_them() {
+    // The tests' time starts on a Friday at eight.
+    const HOUR: u64 = 3_600_000;
+    let here = Installation::usual();
+    let reason =
+        async |millis| here.decide(&asserted("/hours", "dwho", ""), at(millis)).await.reason();
+    assert_eq!(reason(0).await, Reason::Session);
+    assert_eq!(reason(HOUR - 1).await, Reason::Session);
+    assert_eq!(reason(HOUR).await, Reason::NoRuleMatched);
+    assert_eq!(reason(24 * HOUR).await, Reason::NoRuleMatched);
+}

@@ -85,6 +85,7 @@ applications:
       - { path: /near, effect: deny }
       - { path: /mail, variable: { mail: dwho@example.com }, effect: allow }
       - { path: /high, session_level: 3, effect: allow }
+      - { path: /hours, time: { days: fri, from: "08:00", to: "09:00" }, effect: allow }
       - { path: /vault, level: 5 }
       - { path: /low, level: 2 }
       - { path_exact: /, effect: allow }

@@ -2,7 +2,7 @@
 
 use globset::GlobBuilder;
 
-use crate::config::compile::{Compiler, patterns, slave};
+use crate::config::compile::{Compiler, hours, patterns, slave};
 use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawRule, RawSlave};
 use crate::config::raw_value::{OneOrMany, Ordered};
@@ -37,6 +37,10 @@ pub fn clauses(
             .and_then(|()| compiler.networks(&path.key("client"), written))
             .map(Some),
     };
+    let hours = match &raw.time {
+        None => Some(None),
+        Some(written) => hours::hours(written, &path.key("time"), compiler).map(Some),
+    };
     let identity = identity(raw, slave, path, compiler);
     // What was refused while it was read must not turn into "always" either.
     let refused = KEYS
@@ -47,6 +51,7 @@ pub fn clauses(
         methods: methods?,
         query: query?,
         client: client?,
+        hours: hours?.map(Box::new),
         identity: identity?,
     };
     (!refused).then_some(clauses)
@@ -64,6 +69,7 @@ const KEYS: &[(&str, IsThere)] = &[
     ("method", |raw| raw.method.is_some()),
     ("query", |raw| raw.query.is_some()),
     ("client", |raw| raw.client.is_some()),
+    ("time", |raw| raw.time.is_some()),
     ("master", |raw| raw.master.is_some()),
     ("user", |raw| raw.user.is_some()),
     ("group", |raw| raw.group.is_some()),

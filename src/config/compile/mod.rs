@@ -7,6 +7,7 @@ mod applications;
 mod clauses;
 mod headers;
 mod hosts;
+mod hours;
 mod listen;
 mod logo;
 mod masters;

@@ -65,6 +65,9 @@ pub struct RawRule {
     /// Networks that the client must be in: addresses and CIDR networks. Default: anywhere.
     #[schemars(with = "OneOrMany")]
     pub client: Option<OneOrMany>,
+    /// Days and hours in which the rule applies. Default: always.
+    #[schemars(with = "RawHours")]
+    pub time: Option<RawHours>,
     /// The master that asserted the identity, or a list of them. Default: any, or nobody.
     #[schemars(with = "OneOrMany")]
     pub master: Option<OneOrMany>,
@@ -89,6 +92,24 @@ pub struct RawRule {
     /// A master must assert the identity on each request; only with `allow`. Default: false.
     #[schemars(with = "bool")]
     pub require_master: Option<bool>,
+}
+
+/// Days and hours.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawHours {
+    /// Days of the week, one or a list: `mon`, `tue`, `wed`, `thu`, `fri`, `sat`, `sun`, or from one to another:
+    /// `mon-fri`. Default: all.
+    pub days: OneOrMany,
+    /// When it begins on each of the days, as `08:00`. Default: `00:00`.
+    #[schemars(with = "String")]
+    pub from: Option<String>,
+    /// When it ends, as `18:00`; before `from`: on the next day. Default: `24:00`.
+    #[schemars(with = "String")]
+    pub to: Option<String>,
+    /// The time zone, as `Europe/Berlin`. Default: `UTC`.
+    #[schemars(with = "String")]
+    pub zone: Option<String>,
 }
 
 /// What a rule does.

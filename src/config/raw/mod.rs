@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::raw_value::{OneOrMany, Ordered};
 
-pub use applications::{RawApplication, RawEffect, RawRule};
+pub use applications::{RawApplication, RawEffect, RawHours, RawRule};
 pub use listen::{RawListen, RawTls};
 pub use sessions::{RawCookie, RawSameSite, RawSessions, RawStore, RawStoreKind};
 pub use slave::{RawCertificate, RawMaster, RawRole, RawSlave};

@@ -9,6 +9,8 @@ use globset::GlobMatcher;
 
 use crate::domain::identity::IdentityView;
 use crate::domain::network::Networks;
+use crate::domain::time::Timestamp;
+use crate::policy::rule::hours::Hours;
 
 /// Who sends the request.
 #[derive(Clone, Copy)]
@@ -30,6 +32,8 @@ pub struct Facts<'a> {
     pub query: Option<&'a [u8]>,
     /// The client's address.
     pub client: IpAddr,
+    /// When.
+    pub now: Timestamp,
     /// Who it is.
     pub who: Who<'a>,
 }
@@ -125,6 +129,8 @@ pub struct Clauses {
     pub query: Box<[OneOf]>,
     /// The client is in one of these networks.
     pub client: Option<Networks>,
+    /// It is within these hours.
+    pub hours: Option<Box<Hours>>,
     /// What must be so of whoever sends it; boxed, because most rules ask nothing.
     pub identity: Option<Box<IdentityClauses>>,
 }
@@ -135,6 +141,7 @@ impl Clauses {
     pub fn hold(&self, path: &[u8], facts: &Facts<'_>) -> Truth {
         let of_the_request = self.paths.iter().all(|clause| clause.holds(path))
             && self.methods.as_ref().is_none_or(|list| list.iter().any(|m| &**m == facts.method))
+            && self.hours.as_ref().is_none_or(|hours| hours.contain(facts.now))
             && self.client.as_ref().is_none_or(|networks| networks.contains(facts.client))
             && self.query.iter().all(|parameter| has_parameter(facts.query, parameter));
         match (of_the_request, &self.identity, facts.who) {
@@ -148,7 +155,10 @@ impl Clauses {
     /// Whether they hold for every request with such a path and method.
     #[must_use]
     pub fn ask_no_more_than_path_and_method(&self) -> bool {
-        self.query.is_empty() && self.client.is_none() && self.identity.is_none()
+        self.query.is_empty()
+            && self.client.is_none()
+            && self.hours.is_none()
+            && self.identity.is_none()
     }
 }
 

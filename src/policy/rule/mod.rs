@@ -4,6 +4,7 @@
 //! neither matched nor passed over; the walk stops there and says so.
 
 pub mod clause;
+pub mod hours;
 #[cfg(test)]
 mod tests;
 

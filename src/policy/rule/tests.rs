@@ -5,6 +5,7 @@ use super::*;
 use crate::domain::identity::{IdentityView, Owner};
 use crate::domain::network::{LOOPBACK, Networks};
 use crate::domain::target::PathForms;
+use crate::domain::time::Timestamp;
 
 fn prefix(path: &str) -> PathClause {
     PathClause::Prefix(path.as_bytes().into())
@@ -28,7 +29,8 @@ fn rule(path: Option<&str>, methods: Option<&[&str]>, effect: Effect) -> Rule {
 }
 
 fn facts(method: &str) -> Facts<'_> {
-    Facts { method, query: None, client: LOOPBACK, who: Who::Nobody }
+    let now = Timestamp::default();
+    Facts { method, query: None, client: LOOPBACK, now, who: Who::Nobody }
 }
 
 /// The effect of the first match on one path; `None` is a denial.

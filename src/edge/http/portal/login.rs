@@ -61,7 +61,7 @@ fn arrived(edge: &Edge, asked: &Asked<'_>, arrival: &Arrival) -> HttpResponse {
     if asked.is_post() {
         return redirect(&edge.portal_url);
     }
-    let applications = edge.authority.menu(&arrival.session);
+    let applications = edge.authority.menu(&arrival.session, edge.clock.now());
     let page = Page::Menu { user: arrival.session.user(), applications: &applications };
     asked.page(edge, StatusCode::OK, &page, &[])
 }
