@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use url::Url;
 use vouchsafe::config;
 use vouchsafe::domain::decision::{Decision, Reason};
+use vouchsafe::domain::encoding::Encoding;
 use vouchsafe::domain::header::HeaderList;
 use vouchsafe::domain::host;
 use vouchsafe::domain::limits::{CHAIN_ADDRESSES, COOKIE_CANDIDATES};
@@ -44,6 +45,7 @@ pub fn run(target: &str, input: &[u8]) {
         "record" => record(input),
         "return_url" => return_url(input),
         "config" => configuration(input),
+        "encoding" => encoding(input),
         "nginx_question" => nginx_question(input),
         other => panic!("no such target: {other}"),
     }
@@ -158,6 +160,26 @@ fn record(input: &[u8]) {
     let _ = session.standing(hour, hour, at(0));
     let touched = view(session.touched(at(7))).expect("a touched record is a record");
     assert_eq!((touched.last_use(), touched.user()), (at(7), session.user()));
+}
+
+/// What can be read in an encoding is written so that it is read again, or not at all.
+fn encoding(input: &[u8]) {
+    for &encoding in Encoding::ALL {
+        let decoded = encoding.decode(input);
+        if let Some(plain) = encoding.plain(input) {
+            assert_eq!(decoded.as_deref(), Ok(plain));
+        }
+        let Ok(text) = decoded else { continue };
+        for &other in Encoding::ALL {
+            let Ok(written) = other.encode(&text) else { continue };
+            assert_eq!(other.decode(&written).as_deref(), Ok(&*text), "{other:?}");
+            assert!(written.iter().all(|&byte| byte >= b' ' && byte != 0x7f), "{other:?}");
+            assert!(
+                other.can_hold_separators() || written.iter().all(u8::is_ascii_graphic),
+                "{other:?}"
+            );
+        }
+    }
 }
 
 /// Any text is a configuration or a list of errors that can be printed.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
+use crate::authority::losses::Losses;
 use crate::authority::portrait::Portrait;
 use crate::domain::decision::{ExportedHeaders, Subject};
 use crate::domain::identity::SessionKey;
@@ -25,11 +26,12 @@ type Rendered = (Timestamp, Arc<ExportedHeaders>);
 #[derive(Debug)]
 pub struct ExportsCache {
     cache: Cache<(SessionKey, ApplicationId), Rendered, BuildKeyHasher>,
+    losses: Arc<Losses>,
     metrics: Arc<Metrics>,
 }
 
 impl ExportsCache {
-    pub fn new(metrics: Arc<Metrics>) -> Self {
+    pub fn new(losses: Arc<Losses>, metrics: Arc<Metrics>) -> Self {
         let cache = Cache::builder()
             .max_capacity(MAX_BYTES)
             .weigher(|_, (_, headers): &Rendered| {
@@ -39,7 +41,7 @@ impl ExportsCache {
             })
             .eviction_policy(EvictionPolicy::lru())
             .build_with_hasher(BuildKeyHasher::default());
-        Self { cache, metrics }
+        Self { cache, losses, metrics }
     }
 
     /// The exports of `session` for `application`; a hit clones one `Arc`.
@@ -59,8 +61,8 @@ impl ExportsCache {
         }
         self.metrics.exports_misses.inc();
         let rendered = application.exports.render(&Portrait(session));
-        if rendered.dropped > 0 {
-            self.metrics.exports_dropped(application.id.0 as usize, rendered.dropped);
+        for (place, reason) in rendered.dropped {
+            self.losses.note(application, place, reason);
         }
         let subject = Subject {
             user: session.user().into(),

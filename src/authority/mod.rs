@@ -9,6 +9,7 @@ mod identify;
 pub mod login;
 pub mod logout;
 pub mod loops;
+mod losses;
 pub mod menu;
 #[cfg(test)]
 mod outage_tests;
@@ -20,7 +21,9 @@ use std::sync::Arc;
 
 use crate::authority::exports::ExportsCache;
 use crate::authority::loops::LoginLoops;
+use crate::authority::losses::Losses;
 use crate::domain::decision::{CookiesLeft, Decision, Reason};
+use crate::domain::encoding::DropReason;
 use crate::domain::identity::{Asserted, Owner, SessionKey};
 use crate::domain::request::Dialect;
 use crate::domain::time::Timestamp;
@@ -45,6 +48,7 @@ pub struct Authority {
     login: LoginSettings,
     sessions: Arc<Sessions>,
     exports: ExportsCache,
+    losses: Arc<Losses>,
     loops: LoginLoops,
     audit: Audit,
     metrics: Arc<Metrics>,
@@ -60,9 +64,10 @@ impl Authority {
         audit: Audit,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let exports = ExportsCache::new(Arc::clone(&metrics));
+        let losses = Arc::new(Losses::new(&policy.applications, Arc::clone(&metrics)));
+        let exports = ExportsCache::new(Arc::clone(&losses), Arc::clone(&metrics));
         let loops = LoginLoops::default();
-        Self { policy, login, sessions, exports, loops, audit, metrics }
+        Self { policy, login, sessions, exports, losses, loops, audit, metrics }
     }
 
     /// Whether the daemon can decide: its store answers.
@@ -82,6 +87,14 @@ impl Authority {
     /// Counts an answer of `application` whose head is too large for a proxy's default buffer.
     pub fn oversized_answer(&self, application: usize) {
         self.metrics.oversized_answer(application);
+    }
+
+    /// Counts, and once an export and reason logs, that the export at `place` of `application` went
+    /// without its value, because the dialect cannot say it.
+    pub fn export_dropped(&self, application: u32, place: usize, reason: DropReason) {
+        if let Some(application) = self.policy.applications.iter().nth(application as usize) {
+            self.losses.note(application, place, reason);
+        }
     }
 
     /// Notes that a browser is challenged for `url`, and returns the mark that the way to the portal

@@ -13,7 +13,6 @@ use crate::domain::location::Location;
 
 /// Keys of later versions. A key leaves this table in the commit that makes it work.
 pub const FUTURE_KEYS: &[&str] = &[
-    "slave.exported_vars.*.encoding",
     "sessions.max_per_user",
     "sessions.stale_max",
     "sessions.encryption_key",

@@ -17,6 +17,7 @@ mod listeners;
 mod mask;
 mod raw;
 mod raw_value;
+mod raw_variable;
 mod reader;
 mod secret_ref;
 mod units;

@@ -55,27 +55,6 @@ pub struct RawReference {
     pub env: Option<String>,
 }
 
-/// An exported variable: its header, or more about it.
-#[derive(Default)]
-pub struct RawVariable {
-    /// The master's header.
-    pub header: Option<String>,
-    /// What separates the items of a list.
-    pub separator: Option<String>,
-}
-
-/// The long form of [`RawVariable`].
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-struct RawVariableMap {
-    /// The master's header. Required.
-    #[schemars(with = "String")]
-    header: Option<String>,
-    /// What separates the items of a list. Default: the value is one text.
-    #[schemars(with = "String")]
-    separator: Option<String>,
-}
-
 /// A listener: its address, or more about it.
 #[derive(Default)]
 pub struct RawListener {
@@ -278,31 +257,6 @@ impl<'de> Deserialize<'de> for RawSecret {
     }
 }
 
-struct VariableVisitor;
-
-impl<'de> Visitor<'de> for VariableVisitor {
-    type Value = RawVariable;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a header or { header: ..., separator: ... }")
-    }
-
-    fn visit_str<E>(self, header: &str) -> Result<RawVariable, E> {
-        Ok(RawVariable { header: Some(header.to_owned()), separator: None })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawVariable, A::Error> {
-        let map = RawVariableMap::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(RawVariable { header: map.header, separator: map.separator })
-    }
-}
-
-impl<'de> Deserialize<'de> for RawVariable {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(VariableVisitor)
-    }
-}
-
 struct ListenerVisitor;
 
 impl<'de> Visitor<'de> for ListenerVisitor {
@@ -392,17 +346,6 @@ impl JsonSchema for RawListener {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let map = generator.subschema_for::<RawListenerMap>();
-        json_schema!({ "anyOf": [{ "type": "string" }, map] })
-    }
-}
-
-impl JsonSchema for RawVariable {
-    fn schema_name() -> Cow<'static, str> {
-        "ExportedVariable".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let map = generator.subschema_for::<RawVariableMap>();
         json_schema!({ "anyOf": [{ "type": "string" }, map] })
     }
 }

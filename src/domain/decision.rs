@@ -72,7 +72,7 @@ reasons! {
     CertificateMismatch = "certificate_mismatch", MasterRefused, "The certificate header is missing or does not match the master's pattern.";
     LoginMissing = "login_missing", MasterRefused, "The master sent no login header, or an empty one.";
     MalformedLogin = "malformed_login", MasterRefused, "The login does not match `slave.user_pattern`, is too long, or is not UTF-8.";
-    MalformedAttribute = "malformed_attribute", MasterRefused, "An exported variable is not UTF-8.";
+    MalformedAttribute = "malformed_attribute", MasterRefused, "An exported variable is not what its `encoding` says; `utf8` if it says nothing.";
     OversizedAttribute = "oversized_attribute", MasterRefused, "An exported variable is larger than docs/limits.md allows.";
     ChoiceMissing = "choice_missing", Login, "The portal was asked without a known `lmAuth`, which `portal.choice` demands.";
     RuleDenied = "rule_denied", Forbidden, "A rule with effect `deny` matched.";
@@ -134,7 +134,8 @@ impl Class {
 pub struct ExportedHeader {
     /// The name, lower case; shared by every session.
     pub name: Arc<str>,
-    /// The value, free of control bytes; empty when the identity has none.
+    /// The value, free of control bytes, in the encoding that the application wants; empty when the
+    /// identity has none.
     pub value: Bytes,
 }
 

@@ -32,8 +32,8 @@ limits! {
     CHAIN_ADDRESSES = 32, "addresses", "elements of X-Forwarded-For; more are denied (`malformed_forwarded_for`)";
     LOGIN_BYTES = 256, "bytes", "login header of a master; longer is denied (`malformed_login`)";
     CONTROL_BYTES = 1024, "bytes", "control header of a master; longer is a mismatch";
-    ATTRIBUTE_BYTES = 4096, "bytes", "one exported variable as received; longer is denied (`oversized_attribute`)";
-    ATTRIBUTES_BYTES = 16384, "bytes", "all exported variables of one identity; more is denied (`oversized_attribute`)";
+    ATTRIBUTE_BYTES = 4096, "bytes", "one exported variable, as received and as decoded; longer is denied (`oversized_attribute`)";
+    ATTRIBUTES_BYTES = 16384, "bytes", "all exported variables of one identity, as received and as decoded; more is denied (`oversized_attribute`)";
     ATTRIBUTE_VALUES = 1024, "values", "items of one list variable; more are denied (`oversized_attribute`)";
     COOKIE_LINES = 16, "headers", "Cookie headers that are read; later ones are ignored";
     COOKIE_CANDIDATES = 4, "values", "values under the session cookie's name that are tried; later ones are ignored";

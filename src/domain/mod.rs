@@ -4,6 +4,7 @@
 //! pure function, so every floor above may use it and every test may build it from literals.
 
 pub mod decision;
+pub mod encoding;
 pub mod header;
 pub mod host;
 pub mod identity;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::domain::decision::{ExportedHeader, ExportedHeaders};
+use crate::domain::encoding::{DropReason, Encoding};
 use crate::domain::time::Timestamp;
 
 /// What an export is rendered from: the session's view of an identity.
@@ -35,6 +36,8 @@ pub enum Variable {
         name: Box<str>,
         /// What joins several values.
         joiner: Box<str>,
+        /// Whether the application is to split what it gets.
+        is_list: bool,
     },
     /// `user`: the login.
     User,
@@ -68,25 +71,75 @@ impl Variable {
         })
     }
 
-    fn render(&self, identity: &dyn IdentityView) -> String {
+    /// What it is called in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &str {
         match self {
-            Self::Attribute { name, joiner } => {
-                let mut text = String::new();
-                identity.values(name, &mut |value| {
-                    if !text.is_empty() {
-                        text.push_str(joiner);
-                    }
-                    text.push_str(value);
-                });
-                text
-            }
-            Self::User => identity.user().to_owned(),
-            Self::Realm => identity.realm().to_owned(),
-            Self::Master => identity.master().to_owned(),
-            Self::AuthLevel => identity.level().to_string(),
-            Self::ClientAddress => identity.client().to_string(),
-            Self::Created => identity.created().as_seconds().to_string(),
+            Self::Attribute { name, .. } => name,
+            Self::User => "user",
+            Self::Realm => "realm",
+            Self::Master => "master",
+            Self::AuthLevel => "auth_level",
+            Self::ClientAddress => "ipAddr",
+            Self::Created => "created",
         }
+    }
+
+    fn render(
+        &self,
+        identity: &dyn IdentityView,
+        encoding: Encoding,
+    ) -> Result<Vec<u8>, DropReason> {
+        match self {
+            Self::Attribute { name, joiner, is_list } => {
+                let mut joined = Joined::new(encoding, joiner, *is_list);
+                identity.values(name, &mut |value| joined.push(value));
+                joined.bytes
+            }
+            Self::User => encoding.encode(identity.user()),
+            Self::Realm => encoding.encode(identity.realm()),
+            Self::Master => encoding.encode(identity.master()),
+            Self::AuthLevel => encoding.encode(&identity.level().to_string()),
+            Self::ClientAddress => encoding.encode(&identity.client().to_string()),
+            Self::Created => encoding.encode(&identity.created().as_seconds().to_string()),
+        }
+    }
+}
+
+/// Values behind each other, each encoded by itself: what separates them stands in none of them. One
+/// that cannot be said takes the others with it, for half a list is another list.
+struct Joined<'a> {
+    encoding: Encoding,
+    joiner: &'a str,
+    is_list: bool,
+    bytes: Result<Vec<u8>, DropReason>,
+}
+
+impl<'a> Joined<'a> {
+    const fn new(encoding: Encoding, joiner: &'a str, is_list: bool) -> Self {
+        Self { encoding, joiner, is_list, bytes: Ok(Vec::new()) }
+    }
+
+    fn push(&mut self, value: &str) {
+        let item = self.item(value);
+        match (&mut self.bytes, item) {
+            (Ok(bytes), Ok(item)) => bytes.extend(item),
+            (Ok(_), Err(reason)) => self.bytes = Err(reason),
+            (Err(_), _) => {}
+        }
+    }
+
+    /// The value's bytes, behind those of the separator if another value stands before it.
+    fn item(&self, value: &str) -> Result<Vec<u8>, DropReason> {
+        let item = self.encoding.encode(value)?;
+        if self.is_list && self.encoding.can_hold_separators() && value.contains(self.joiner) {
+            return Err(DropReason::Separator);
+        }
+        if self.bytes.as_ref().is_ok_and(Vec::is_empty) {
+            return Ok(item);
+        }
+        let joiner = self.encoding.separator(self.joiner).ok_or(DropReason::Separator)?;
+        Ok([joiner, item].concat())
     }
 }
 
@@ -97,6 +150,8 @@ pub struct Export {
     pub header: Arc<str>,
     /// Its source.
     pub variable: Variable,
+    /// How the application wants it.
+    pub encoding: Encoding,
 }
 
 /// The exports of one application.
@@ -111,8 +166,8 @@ pub struct Exports {
 pub struct Rendered {
     /// Each header once.
     pub headers: Box<[ExportedHeader]>,
-    /// How many values held control bytes and were sent empty instead.
-    pub dropped: usize,
+    /// Which of them have no value because theirs must not be sent, by their places, and why.
+    pub dropped: Vec<(usize, DropReason)>,
 }
 
 impl Exports {
@@ -134,17 +189,23 @@ impl Exports {
         &self.nobody
     }
 
-    /// Renders every export for `identity`. A value with control bytes is sent empty: it could
-    /// split a header somewhere on its way.
+    /// The export at `place`, as it is named in [`Rendered::dropped`].
+    #[must_use]
+    pub fn at(&self, place: usize) -> Option<&Export> {
+        self.exports.get(place)
+    }
+
+    /// Renders every export for `identity`. A value that must not be sent is empty: one with control
+    /// bytes could split a header somewhere on its way, or what the application makes of it.
     #[must_use]
     pub fn render(&self, identity: &dyn IdentityView) -> Rendered {
-        let mut dropped = 0;
-        let headers = self.exports.iter().map(|export| {
-            let mut value = export.variable.render(identity);
-            if value.bytes().any(|b| b < b' ' || b == 0x7f) {
-                value.clear();
-                dropped += 1;
-            }
+        let mut dropped = Vec::new();
+        let headers = self.exports.iter().enumerate().map(|(place, export)| {
+            let rendered = export.variable.render(identity, export.encoding);
+            let value = rendered.unwrap_or_else(|reason| {
+                dropped.push((place, reason));
+                Vec::new()
+            });
             ExportedHeader { name: Arc::clone(&export.header), value: Bytes::from(value) }
         });
         let headers = headers.collect();
@@ -189,12 +250,19 @@ mod tests {
         let export = |(header, variable): &(&str, Variable)| Export {
             header: (*header).into(),
             variable: variable.clone(),
+            encoding: Encoding::Utf8,
         };
         Exports::new(list.iter().map(export).collect())
     }
 
     fn attribute(name: &str) -> Variable {
-        Variable::Attribute { name: name.into(), joiner: ";".into() }
+        Variable::Attribute { name: name.into(), joiner: ";".into(), is_list: true }
+    }
+
+    /// What an application gets of these groups in this encoding.
+    fn groups(encoding: Encoding, values: &[&str]) -> Result<Vec<u8>, DropReason> {
+        let values = values.iter().map(|&value| value.to_owned()).collect();
+        attribute("v").render(&Someone(vec![("v", values)]), encoding)
     }
 
     fn text(headers: &[ExportedHeader]) -> Vec<String> {
@@ -230,13 +298,66 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_built_in_variable_is_called_as_it_was_configured() {
+        for name in Variable::BUILT_IN {
+            assert_eq!(Variable::built_in(name).unwrap().name(), *name);
+        }
+    }
+
+    #[test]
+    fn items_of_a_list_are_encoded_one_by_one() {
+        for (encoding, expected) in [
+            (Encoding::Utf8, &b"caf\xc3\xa9;b c"[..]),
+            (Encoding::Latin1, b"caf\xe9;b c"),
+            (Encoding::Percent, b"caf%C3%A9;b%20c"),
+            (Encoding::Base64, b"Y2Fmw6k=;YiBj"),
+            (Encoding::Rfc8187, b"UTF-8''caf%C3%A9;UTF-8''b%20c"),
+        ] {
+            assert_eq!(groups(encoding, &["café", "b c"]).as_deref(), Ok(expected));
+            assert_eq!(groups(encoding, &[]), Ok(Vec::new()), "an unset one is empty");
+        }
+    }
+
+    #[test]
+    fn an_item_cannot_pass_for_two() {
+        for encoding in [Encoding::Utf8, Encoding::Latin1] {
+            for values in [&["users;admins"][..], &["users", "x;admins"]] {
+                assert_eq!(groups(encoding, values), Err(DropReason::Separator));
+            }
+        }
+        let escaped = groups(Encoding::Percent, &["users;admins"]);
+        assert_eq!(escaped.as_deref(), Ok(&b"users%3Badmins"[..]));
+        let text = Variable::Attribute { name: "v".into(), joiner: ";".into(), is_list: false };
+        let identity = Someone(vec![("v", vec!["no;list".into()])]);
+        assert_eq!(text.render(&identity, Encoding::Utf8).as_deref(), Ok(&b"no;list"[..]));
+    }
+
+    #[test]
+    fn one_value_that_cannot_be_said_takes_the_export_and_no_other_with_it() {
+        let exports = exports(&[("x", attribute("v")), ("auth-user", Variable::User)]);
+        for bad in ["a\r\nX-Inject: b", "\0", "\u{85}"] {
+            let identity = Someone(vec![("v", vec!["good".into(), bad.into(), "good".into()])]);
+            let rendered = exports.render(&identity);
+            assert_eq!(text(&rendered.headers), ["x=", "auth-user=dwho"]);
+            assert_eq!(rendered.dropped, [(0, DropReason::ControlBytes)]);
+            for &encoding in Encoding::ALL {
+                assert_eq!(groups(encoding, &["good", bad]), Err(DropReason::ControlBytes));
+            }
+        }
+        assert_eq!(groups(Encoding::Latin1, &["a", "€"]), Err(DropReason::NotLatin1));
+    }
+
     proptest! {
         #[test]
-        fn exports_never_hold_control_bytes(value in any::<String>()) {
-            let exports = exports(&[("x", attribute("v"))]);
+        fn exports_never_hold_control_bytes(value in any::<String>(), encoding in 0..5_usize) {
+            let variable = attribute("v");
+            let export = Export { header: "x".into(), variable, encoding: Encoding::ALL[encoding] };
+            let exports = Exports::new([export].into());
             let rendered = exports.render(&Someone(vec![("v", vec![value])]));
             let bytes = &rendered.headers[0].value;
             prop_assert!(bytes.iter().all(|&b| b >= b' ' && b != 0x7f));
+            prop_assert!(rendered.dropped.is_empty() || bytes.is_empty());
         }
     }
 }

@@ -5,8 +5,9 @@
 use smallvec::SmallVec;
 
 use crate::domain::decision::Reason;
+use crate::domain::encoding::Encoding;
 use crate::domain::header::{HeaderName, HeaderView};
-use crate::domain::identity::{Asserted, Attribute};
+use crate::domain::identity::{Asserted, Attribute, items};
 use crate::domain::limits::{ATTRIBUTE_BYTES, ATTRIBUTE_VALUES, ATTRIBUTES_BYTES, LOGIN_BYTES};
 use crate::policy::trust::{Admitted, ambiguous};
 
@@ -17,6 +18,8 @@ pub struct ExportedVariable {
     pub name: Box<str>,
     /// The master's header.
     pub header: HeaderName,
+    /// How the master writes a value into it.
+    pub encoding: Encoding,
     /// What separates the items of a list; without it the value is one text.
     pub separator: Option<Box<str>>,
 }
@@ -73,27 +76,71 @@ impl SlaveBackend {
         headers: &'a dyn HeaderView,
     ) -> Result<SmallVec<[Attribute<'a>; 8]>, Reason> {
         let mut attributes = SmallVec::new();
-        let mut total = 0;
+        let (mut received, mut kept) = (0, 0);
         for variable in &self.exported_vars {
             let Some(value) = headers.unique(variable.header.lower()).map_err(ambiguous)? else {
                 continue;
             };
-            total += value.len();
-            if value.len() > ATTRIBUTE_BYTES || total > ATTRIBUTES_BYTES {
+            received += value.len();
+            if value.len() > ATTRIBUTE_BYTES || received > ATTRIBUTES_BYTES {
                 return Err(Reason::OversizedAttribute);
             }
-            let text = std::str::from_utf8(value).map_err(|_| Reason::MalformedAttribute)?;
-            let attribute =
-                Attribute { name: &variable.name, text, separator: variable.separator.as_deref() };
-            if attribute.separator.is_some() && attribute.values().nth(ATTRIBUTE_VALUES).is_some() {
+            let Some((attribute, bytes)) = variable.read(value)? else { continue };
+            // Latin-1 grows when it is decoded.
+            kept += bytes;
+            if bytes > ATTRIBUTE_BYTES || kept > ATTRIBUTES_BYTES {
                 return Err(Reason::OversizedAttribute);
             }
-            if !text.is_empty() {
-                attributes.push(attribute);
-            }
+            attributes.push(attribute);
         }
         Ok(attributes)
     }
+}
+
+impl ExportedVariable {
+    /// The attribute that `value` is and its bytes; `None` for an empty one.
+    fn read<'a>(&'a self, value: &'a [u8]) -> Result<Option<(Attribute<'a>, usize)>, Reason> {
+        let separator = self.separator.as_deref();
+        if let Some(text) = self.encoding.plain(value) {
+            bounded(text, separator)?;
+            let attribute = Attribute::received(&self.name, text, separator);
+            return Ok((!text.is_empty()).then_some((attribute, text.len())));
+        }
+        let values = self.decoded(value)?;
+        let bytes = values.iter().map(|value| value.len()).sum();
+        let attribute = Attribute::decoded(&self.name, values.into());
+        Ok((bytes > 0).then_some((attribute, bytes)))
+    }
+
+    /// Every value of a header that is not the text itself. A separator inside of an encoded value is a
+    /// part of it, so a list is split before its items are decoded. Outer blanks are cut afterwards: a
+    /// header cannot carry them, so an application would see another value than the rules did.
+    fn decoded(&self, value: &[u8]) -> Result<Vec<Box<str>>, Reason> {
+        let separator = self.separator.as_deref();
+        let malformed = |_| Reason::MalformedAttribute;
+        if !self.encoding.can_hold_separators() {
+            let text = std::str::from_utf8(value).map_err(|_| Reason::MalformedAttribute)?;
+            bounded(text, separator)?;
+            return items(text, separator)
+                .map(|item| self.encoding.decode(item.as_bytes()).map_err(malformed))
+                .map(|text| text.map(|text| text.trim_matches(' ').into()))
+                .filter(|text: &Result<Box<str>, _>| {
+                    !text.as_ref().is_ok_and(|text| text.is_empty())
+                })
+                .collect();
+        }
+        // A byte is a character: split before or after, the items are the same.
+        let text = self.encoding.decode(value).map_err(malformed)?;
+        bounded(&text, separator)?;
+        Ok(items(&text, separator).map(Into::into).collect())
+    }
+}
+
+fn bounded(text: &str, separator: Option<&str>) -> Result<(), Reason> {
+    if separator.is_some() && items(text, separator).nth(ATTRIBUTE_VALUES).is_some() {
+        return Err(Reason::OversizedAttribute);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -112,6 +159,7 @@ mod tests {
         let variable = |name_: &str, header: &str, separator: Option<&str>| ExportedVariable {
             name: name_.into(),
             header: name(header),
+            encoding: Encoding::Utf8,
             separator: separator.map(Into::into),
         };
         SlaveBackend {
@@ -126,6 +174,24 @@ mod tests {
                 variable("groups", "Auth-Groups", Some(";")),
             ],
         }
+    }
+
+    /// The values of one variable that the master writes so.
+    fn values(
+        encoding: Encoding,
+        separator: Option<&str>,
+        value: impl AsRef<[u8]>,
+    ) -> Result<Vec<String>, Reason> {
+        let variable = ExportedVariable {
+            name: "v".into(),
+            header: name("V"),
+            encoding,
+            separator: separator.map(Into::into),
+        };
+        let backend = SlaveBackend { exported_vars: vec![variable], ..backend() };
+        let headers = [("v", value.as_ref())].into_iter().collect::<HeaderList<'_>>();
+        let attributes = backend.attributes(&headers)?;
+        Ok(attributes.iter().flat_map(Attribute::values).map(str::to_owned).collect())
     }
 
     type Lists = Vec<(String, Vec<String>)>;
@@ -214,6 +280,72 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_read_as_the_master_wrote_it() {
+        for (encoding, value) in [
+            (Encoding::Utf8, "Amélie; x".as_bytes()),
+            (Encoding::Latin1, b"Am\xe9lie; x"),
+            (Encoding::Percent, b"Am%c3%a9lie; x"),
+            (Encoding::Base64, b"QW3DqWxpZTsgeA=="),
+            (Encoding::Rfc8187, b"iso-8859-1'fr'Am%E9lie%3B%20x"),
+        ] {
+            assert_eq!(values(encoding, None, value).unwrap(), ["Amélie; x"], "{encoding:?}");
+            assert_eq!(values(encoding, None, "").unwrap(), [""; 0], "{encoding:?}");
+        }
+    }
+
+    #[test]
+    fn a_separator_inside_of_an_encoded_item_does_not_split_it() {
+        for (encoding, value) in [
+            (Encoding::Percent, "a%3Bb; ;plain;%20c%20;%20"),
+            (Encoding::Base64, "YTti; ;cGxhaW4=;IGMg;IA=="),
+            (Encoding::Rfc8187, "UTF-8''a%3Bb; ;utf-8''plain;UTF-8''%20c%20;UTF-8''"),
+        ] {
+            let read = values(encoding, Some(";"), value).unwrap();
+            assert_eq!(read, ["a;b", "plain", "c"], "{encoding:?}");
+        }
+        assert_eq!(values(Encoding::Latin1, Some("§"), b"\xe9\xa7 b").unwrap(), ["é", "b"]);
+    }
+
+    #[test]
+    fn what_is_not_in_the_variables_encoding_denies() {
+        for (encoding, value) in [
+            (Encoding::Utf8, &b"\xe9"[..]),
+            (Encoding::Percent, b"%e9"),
+            (Encoding::Percent, b"50%"),
+            (Encoding::Base64, b"QQ"),
+            (Encoding::Base64, b"\xe9"),
+            (Encoding::Rfc8187, b"plain"),
+        ] {
+            let denied = Err(Reason::MalformedAttribute);
+            assert_eq!(values(encoding, None, value), denied, "{encoding:?}");
+            let list = [b"\t;", value].concat();
+            assert_eq!(values(encoding, Some(";"), list), denied, "{encoding:?}");
+        }
+    }
+
+    #[test]
+    fn bounds_hold_for_what_was_received_and_for_what_was_decoded() {
+        let oversized = Err(Reason::OversizedAttribute);
+        let long = |unit: &[u8], count: usize| unit.repeat(count);
+        let half = ATTRIBUTE_BYTES / 2;
+        assert!(values(Encoding::Latin1, None, long(b"\xe9", half)).is_ok());
+        assert_eq!(values(Encoding::Latin1, None, long(b"\xe9", half + 1)), oversized);
+        assert!(values(Encoding::Percent, None, long(b"%41", ATTRIBUTE_BYTES / 3)).is_ok());
+        let escaped = long(b"%41", ATTRIBUTE_BYTES / 3 + 1);
+        assert_eq!(values(Encoding::Percent, None, escaped), oversized);
+        for (encoding, item) in [
+            (Encoding::Percent, &b"%41;"[..]),
+            (Encoding::Latin1, b"\xe9;"),
+            (Encoding::Utf8, b"a;"),
+        ] {
+            let list = |count| values(encoding, Some(";"), long(item, count));
+            let most = ATTRIBUTE_VALUES.min(ATTRIBUTE_BYTES / item.len());
+            assert_eq!(list(most).unwrap().len(), most, "{encoding:?}");
+            assert_eq!(list(most + 1), oversized, "{encoding:?}");
+        }
+    }
+
+    #[test]
     fn variables_that_cannot_be_kept_deny() {
         let with =
             |value: &[u8]| read(&[("auth-user", b"dwho"), ("user-email", value)]).unwrap_err();
@@ -225,6 +357,7 @@ mod tests {
                 .map(|n| ExportedVariable {
                     name: "v".into(),
                     header: name(&format!("h{n}")),
+                    encoding: Encoding::Utf8,
                     separator: None,
                 })
                 .collect(),

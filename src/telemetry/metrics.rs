@@ -12,6 +12,7 @@ use prometheus::{
 };
 
 use crate::domain::decision::{Class, Reason};
+use crate::domain::encoding::DropReason;
 use crate::domain::request::Dialect;
 
 /// Upper bounds of decision times: a cached decision is near the first, a stored one in the middle.
@@ -78,7 +79,7 @@ pub struct Metrics {
     store_seconds: Vec<Histogram>,
     store_errors: Vec<IntCounter>,
     opened: [IntCounter; 2],
-    exports_dropped: Vec<IntCounter>,
+    exports_dropped: Vec<Vec<IntCounter>>,
     oversized_answers: Vec<IntCounter>,
     /// Sessions and tombstones in the store.
     pub sessions: IntGauge,
@@ -185,8 +186,9 @@ impl Metrics {
         );
         let dropped = build.counters(
             "vouchsafe_exports_dropped_total",
-            "Exports sent empty because their value held control bytes, by application.",
-            &["application"],
+            "Exports without a value because theirs must not or cannot be sent, by application and reason: \
+             counted when a session's are rendered, `not_utf8` with each answer over gRPC.",
+            &["application", "reason"],
         );
         let oversized = build.counters(
             "vouchsafe_oversized_answers_total",
@@ -232,7 +234,15 @@ impl Metrics {
                 .map(|name| store_errors.with_label_values(&[*name]))
                 .collect(),
             opened: ["cookie", "fingerprint"].map(|kind| opened.with_label_values(&[kind])),
-            exports_dropped: by_application(&dropped),
+            exports_dropped: applications
+                .iter()
+                .map(|name| {
+                    let of = |reason: &DropReason| {
+                        dropped.with_label_values(&[&**name, reason.as_str()])
+                    };
+                    DropReason::ALL.iter().map(of).collect()
+                })
+                .collect(),
             oversized_answers: by_application(&oversized),
             sessions: build
                 .gauge("vouchsafe_sessions", "Records in the session store, tombstones included."),
@@ -311,10 +321,11 @@ impl Metrics {
         }
     }
 
-    /// Counts exports of the application at `index` that were sent empty.
-    pub fn exports_dropped(&self, index: usize, count: usize) {
-        if let Some(counter) = self.exports_dropped.get(index) {
-            counter.inc_by(count as u64);
+    /// Counts an export of the application at `index` that is sent without its value.
+    pub fn export_dropped(&self, index: usize, reason: DropReason) {
+        let counters = self.exports_dropped.get(index);
+        if let Some(counter) = counters.and_then(|counters| counters.get(reason as usize)) {
+            counter.inc();
         }
     }
 
@@ -372,5 +383,12 @@ mod tests {
             "vouchsafe_decision_duration_seconds_bucket{dialect=\"nginx\",le=\"0.000025\"} 1"
         ));
         assert!(text.contains("vouchsafe_oversized_answers_total{application=\"wiki\"} 0"));
+        metrics.export_dropped(0, DropReason::Separator);
+        let text = String::from_utf8(metrics.exposition().0).unwrap();
+        for reason in DropReason::ALL {
+            let count = u8::from(*reason == DropReason::Separator);
+            let labels = format!("application=\"wiki\",reason=\"{}\"", reason.as_str());
+            assert!(text.contains(&format!("vouchsafe_exports_dropped_total{{{labels}}} {count}")));
+        }
     }
 }

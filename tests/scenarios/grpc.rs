@@ -161,7 +161,7 @@ pub fn told(answer: &CheckResponse) -> (i32, Code, String) {
 
 /// The headers that go on to the application, and those that are removed.
 #[track_caller]
-fn sent_on(answer: &CheckResponse) -> (HashMap<String, String>, Vec<String>) {
+pub fn sent_on(answer: &CheckResponse) -> (HashMap<String, String>, Vec<String>) {
     let Some(HttpResponse::OkResponse(ok)) = &answer.http_response else { panic!("{answer:?}") };
     let set = ok.headers.iter().map(|option| {
         let header = option.header.as_ref().unwrap();

@@ -14,6 +14,7 @@
 //! - `secrecy`: what must stand in no log, metric, answer or file
 //! - `outage`: the daemon is killed, restarted, terminated under load
 //! - `exports`: many of them, and large ones
+//! - `encodings`: how values are written by a master and to an application, and those that must not be
 //! - `grpc`: the gRPC listener, asked by a client of Envoy's own protocol
 //! - `applications`: what the optional files of nginx are for; the five below share its world
 //!   - `sockets`: handshakes of web sockets; `grpc_apps`: applications that speak gRPC; `uploads`: large bodies;
@@ -41,6 +42,7 @@ mod cookies;
 mod cors;
 mod crash;
 mod dialects;
+mod encodings;
 mod exports;
 mod floods;
 mod framing;

@@ -176,5 +176,9 @@ fn skip(reader: &mut impl Read, count: usize) -> Option<()> {
 fn read_line(reader: &mut impl BufRead) -> Option<String> {
     let mut line = Vec::new();
     reader.read_until(b'\n', &mut line).ok().filter(|&count| count > 0)?;
-    Some(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned())
+    while line.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
+        line.pop();
+    }
+    // Bytes that are no text are told one by one, for tests of what the application gets exactly.
+    Some(String::from_utf8(line).unwrap_or_else(|no| no.as_bytes().escape_ascii().to_string()))
 }

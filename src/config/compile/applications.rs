@@ -7,11 +7,13 @@ use std::time::Duration;
 use url::Url;
 
 use crate::config::compile::portal::Origin;
-use crate::config::compile::{Compiler, headers, hosts, rules, slave, urls};
+use crate::config::compile::{Compiler, encodings, headers, hosts, rules, slave, urls};
 use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawApplication, RawConfig, RawSlave};
+use crate::config::raw_variable::RawExport;
 use crate::config::reader::suggestion;
 use crate::config::{defaults, units};
+use crate::domain::encoding::Encoding;
 use crate::domain::limits::{APPLICATIONS, EXPORTS_PER_APPLICATION};
 use crate::domain::target::PathForms;
 use crate::policy::application::Applications;
@@ -175,8 +177,8 @@ fn exports(
     for (header, source) in &raw.exports.0 {
         let path = parent.key(header);
         let name = headers::exported(&path, header, compiler);
-        let variable = variable(source, slave, &path, compiler);
-        let (Some(name), Some(variable)) = (name, variable) else { continue };
+        let export = export(source, slave, &path, compiler);
+        let (Some(name), Some((variable, encoding))) = (name, export) else { continue };
         if let Some(first) = seen.insert(name.lower().into(), header) {
             let text = format!("'{header}' and '{first}' are one header; remove one of them");
             compiler.key_error(&path, &text);
@@ -187,9 +189,30 @@ fn exports(
             let text = "the control header must never reach an application; use another header";
             compiler.key_error(&path, text);
         }
-        exports.push(Export { header: name.lower().into(), variable });
+        exports.push(Export { header: name.lower().into(), variable, encoding });
     }
     Exports::new(exports.into())
+}
+
+fn export(
+    raw: &RawExport,
+    slave: &RawSlave,
+    path: &KeyPath,
+    compiler: &mut Compiler<'_>,
+) -> Option<(Variable, Encoding)> {
+    let written = compiler.required(path, "variable", raw.variable.as_deref())?;
+    // The short form has no key `variable`: then the place is the export's own value.
+    let long = path.key("variable");
+    let at = if compiler.document.find(&long).is_some() { long } else { path.clone() };
+    let variable = variable(written, slave, &at, compiler)?;
+    let encoding = encodings::encoding(raw.encoding);
+    if let Variable::Attribute { joiner, is_list: true, .. } = &variable {
+        let remedy = "use another encoding, or another separator for the variable";
+        if !encodings::separates(encoding, joiner, &path.key("encoding"), remedy, compiler) {
+            return None;
+        }
+    }
+    Some((variable, encoding))
 }
 
 fn variable(
@@ -212,7 +235,8 @@ fn variable(
             return None;
         }
         let joiner = raw.separator.as_deref().unwrap_or(defaults::JOINER).into();
-        return Some(Variable::Attribute { name: name.as_str().into(), joiner });
+        let is_list = raw.separator.is_some();
+        return Some(Variable::Attribute { name: name.as_str().into(), joiner, is_list });
     }
     // Written there and refused there: one message is enough.
     if !compiler.document.wrote(&KeyPath::of("slave.exported_vars").key(written)) {

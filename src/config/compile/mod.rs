@@ -5,6 +5,7 @@
 
 mod applications;
 mod clauses;
+mod encodings;
 mod headers;
 mod hosts;
 mod hours;

@@ -1,9 +1,10 @@
 //! `slave` without its masters: the login header, roles and exported variables.
 
-use crate::config::compile::{Compiler, headers, patterns};
+use crate::config::compile::{Compiler, encodings, headers, patterns};
 use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawRole, RawSlave};
-use crate::config::raw_value::{Ordered, RawVariable};
+use crate::config::raw_value::Ordered;
+use crate::config::raw_variable::RawVariable;
 use crate::domain::header::HeaderName;
 use crate::policy::export::Variable;
 use crate::policy::slave::{ExportedVariable, SlaveBackend};
@@ -84,14 +85,26 @@ fn variable(
             compiler.error(&path.key("separator"), text);
             return None;
         }
-        separator => separator.map(Into::into),
+        separator => separator,
     };
+    let encoding = encodings::encoding(raw.encoding);
+    if let Some(separator) = separator {
+        let (at, remedy) = (path.key("separator"), "use another one, e.g. ';'");
+        if !encodings::separates(encoding, separator, &at, remedy, compiler) {
+            return None;
+        }
+    }
     let written = compiler.required(path, "header", raw.header.as_deref())?;
     // The short form has no key `header`: then the place is the variable's own value.
     let long = path.key("header");
     let at = if compiler.document.find(&long).is_some() { long } else { path.clone() };
     let header = headers::from_master(&at, written, compiler)?;
-    good.then(|| ExportedVariable { name: name.into(), header, separator })
+    good.then(|| ExportedVariable {
+        name: name.into(),
+        header,
+        encoding,
+        separator: separator.map(Into::into),
+    })
 }
 
 fn variable_name(name: &str, path: &KeyPath, compiler: &mut Compiler<'_>) -> bool {

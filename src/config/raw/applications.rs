@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::raw_value::{OneOrMany, Ordered, RawDuration};
+use crate::config::raw_variable::RawExport;
 
 /// A protected virtual host.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -26,7 +27,7 @@ pub struct RawApplication {
     /// wins. Default: false.
     pub allow_encoded_slash: bool,
     /// Headers that it gets, each with its variable. Default: none.
-    pub exports: Ordered<String>,
+    pub exports: Ordered<RawExport>,
     /// For how long nginx may reuse an allow without asking again, if `nginx/snippets/auth_cached.conf` is
     /// included: whole seconds, `2s` to `60s`. A logout may take that long. Default: never.
     #[schemars(with = "RawDuration")]

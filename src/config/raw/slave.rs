@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::defaults;
-use crate::config::raw_value::{OneOrMany, Ordered, RawLogo, RawSecret, RawVariable};
+use crate::config::raw_value::{OneOrMany, Ordered, RawLogo, RawSecret};
+use crate::config::raw_variable::RawVariable;
 
 /// What a backend may be used for.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

@@ -15,6 +15,7 @@ use envoy_types::pb::google::rpc;
 use tonic::Code;
 
 use crate::domain::decision::{Class, CookiesLeft, Grant, Reason};
+use crate::domain::encoding::DropReason;
 use crate::domain::request::AuthRequest;
 use crate::edge::Edge;
 use crate::edge::refusal::Refusal;
@@ -22,13 +23,25 @@ use crate::edge::refusal::Refusal;
 /// A yes: the exports that have a value, the names to remove, the client's other cookies.
 pub fn allowed(edge: &Edge, request: &AuthRequest<'_>, grant: &Grant) -> CheckResponse {
     let overwrite = HeaderAppendAction::OverwriteIfExistsOrAdd;
-    let exports = grant.exports.headers.iter().filter(|export| !export.value.is_empty());
-    let mut headers: Vec<HeaderValueOption> = exports
-        .filter_map(|export| {
-            header(&export.name, std::str::from_utf8(&export.value).ok()?, overwrite)
-        })
-        .collect();
+    let mut headers = Vec::new();
     let mut remove: Vec<String> = edge.removals.of(grant).map(str::to_owned).collect();
+    for (place, export) in grant.exports.headers.iter().enumerate() {
+        if export.value.is_empty() {
+            continue; // among the removals
+        }
+        let value = std::str::from_utf8(&export.value).map_err(|_| DropReason::NotUtf8);
+        let said = value.and_then(|value| {
+            header(&export.name, value, overwrite).ok_or(DropReason::ControlBytes)
+        });
+        match said {
+            Ok(said) => headers.push(said),
+            // Neither set nor removed it would be whatever the client has sent.
+            Err(reason) => {
+                remove.push(export.name.to_string());
+                edge.authority.export_dropped(grant.application, place, reason);
+            }
+        }
+    }
     match edge.authority.cookies_for_application(request.cookies) {
         CookiesLeft::Unchanged => {}
         CookiesLeft::Some(rest) => {

@@ -18,7 +18,7 @@ fn asserted<'a>(user: &'a str, attributes: &[Attribute<'a>]) -> Asserted<'a> {
         level: 2,
         client: LOOPBACK,
         reported_client: None,
-        attributes: attributes.iter().copied().collect(),
+        attributes: attributes.iter().cloned().collect(),
     }
 }
 
@@ -37,7 +37,7 @@ fn draft<'a, 'i>(identity: &'a Asserted<'i>) -> Draft<'a, 'i> {
 }
 
 fn attribute<'a>(name: &'a str, text: &'a str, separator: Option<&'a str>) -> Attribute<'a> {
-    Attribute { name, text, separator }
+    Attribute::received(name, text, separator)
 }
 
 #[test]
@@ -63,6 +63,20 @@ fn a_record_holds_what_was_put_into_it() {
         );
         assert!(!session.has_attributes_of(&changed));
     }
+}
+
+#[test]
+fn decoded_attributes_are_compared_by_their_values() {
+    let decoded = |values: &[&str]| {
+        let values = values.iter().map(|&value| value.into()).collect();
+        asserted("dwho", &[Attribute::decoded("groups", values)])
+    };
+    let identity = decoded(&["a;b", "c"]);
+    let session = Session::view(&stored(draft(&identity).encode().unwrap())).unwrap();
+    assert!(session.has_attributes_of(&identity));
+    assert!(!session.has_attributes_of(&decoded(&["a", "b", "c"])));
+    let received = asserted("dwho", &[attribute("groups", "a;b|c", Some("|"))]);
+    assert!(session.has_attributes_of(&received), "it is the same however it was written");
 }
 
 #[test]
