@@ -49,6 +49,7 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("serde_saphyr", "config"),
     ("prometheus", "telemetry/metrics"),
     ("redb", "store/embedded"),
+    ("ring", "policy/assertion"),
     ("askama", "edge/http/pages"),
     ("fluent_bundle", "edge/http/pages"),
     ("unic_langid", "edge/http/pages"),

@@ -100,6 +100,34 @@ fn a_store_that_is_not_ours_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_key_is_made_once_and_a_configuration_with_it_is_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let shipped =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config.yaml")).unwrap();
+    let config = shipped
+        .replace("# assertion: { keys", "assertion: { keys")
+        .replace("# assertion: true", "assertion: true");
+    std::fs::write(folder.path().join("config.yaml"), config).unwrap();
+    let missing = vouchsafe(folder.path(), &["check"]);
+    assert_eq!(missing.status.code(), Some(2));
+    let errors = text(&missing.stderr);
+    let remedy = "make it with `vouchsafe key new data/assertion.pem`";
+    assert!(errors.contains(remedy) && errors.contains("assertion.keys[0]"), "{errors}");
+    let made = vouchsafe(folder.path(), &["key", "new", "data/assertion.pem"]);
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    let pem = std::fs::read_to_string(folder.path().join("data/assertion.pem")).unwrap();
+    assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
+    let shown = text(&made.stdout);
+    assert!(pem.lines().filter(|line| !line.starts_with('-')).all(|line| !shown.contains(line)));
+    let again = vouchsafe(folder.path(), &["key", "new", "data/assertion.pem"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(text(&again.stderr).contains("was not changed"), "{}", text(&again.stderr));
+    let good = vouchsafe(folder.path(), &["check"]);
+    assert_eq!(good.status.code(), Some(0), "{}", text(&good.stderr));
+    assert!(!text(&good.stderr).contains("assertion"), "{}", text(&good.stderr));
+}
+
+#[test]
 fn the_schema_is_json() {
     let folder = tempfile::tempdir().unwrap();
     let output = vouchsafe(folder.path(), &["schema"]);

@@ -4,9 +4,10 @@
 local CHECK = os.getenv("VOUCHSAFE_CHECK")
 local TIMEOUT_MS = 1000 -- HAProxy 2.6 tries four times by itself, so a daemon that hangs is given up after 4 s
 
--- The exports of config.yaml (`applications[].exports`), and the client's cookies without ours, lower case.
+-- The exports of config.yaml (`applications[].exports`), the signed assertion, and the client's cookies without ours,
+-- lower case.
 -- What the daemon does not send is removed.
-local FROM_CHECK = { "auth-user", "auth-mail", "auth-groups", "cookie" }
+local FROM_CHECK = { "auth-user", "auth-mail", "auth-groups", "x-vouchsafe-assertion", "cookie" }
 
 -- What ends here: the master's (`slave.masters[].control_header`, `slave.user_header`, `slave.exported_vars`;
 -- auth-groups is set above), and what only the daemon may read. X-Vouchsafe-* go too, by their prefix.

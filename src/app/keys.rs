@@ -1,13 +1,15 @@
-//! Keys in files: read, or created on the first start.
+//! Keys in files: read, or created on the first start or on command.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use zeroize::Zeroizing;
 
 use crate::config::KeySource;
 use crate::domain::secret::Secret;
+use crate::policy::assertion::{SEED_BYTES, new_key};
 
 /// Fewer bytes can be guessed.
 const MIN_KEY_BYTES: usize = 32;
@@ -48,11 +50,41 @@ fn read(path: &Path) -> anyhow::Result<Option<Secret>> {
 }
 
 fn create(path: &Path) -> anyhow::Result<Secret> {
-    let failed = || format!("cannot create the key {}", path.display());
-    let mut bytes = vec![0; MIN_KEY_BYTES];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!(error)).with_context(failed)?;
+    let mut bytes = Zeroizing::new([0; MIN_KEY_BYTES]);
+    getrandom::fill(&mut *bytes)
+        .map_err(|error| anyhow::anyhow!(error))
+        .with_context(failed(path))?;
+    if write_new(path, &*bytes)? {
+        tracing::info!(path = %path.display(), "created a session key");
+    }
+    read(path)?.with_context(failed(path))
+}
+
+/// Makes a key that signs assertions, and returns its id. A file that is there stays as it is.
+///
+/// # Errors
+/// The file is there already or cannot be written.
+pub fn create_signing_key(path: &Path) -> anyhow::Result<String> {
+    let mut seed = Zeroizing::new([0; SEED_BYTES]);
+    getrandom::fill(&mut *seed)
+        .map_err(|error| anyhow::anyhow!(error))
+        .with_context(failed(path))?;
+    let (id, pem) = new_key(&seed).with_context(failed(path))?;
+    if !write_new(path, pem.expose())? {
+        bail!("{} exists already and was not changed; name another file", path.display());
+    }
+    Ok(id)
+}
+
+fn failed(path: &Path) -> impl Fn() -> String {
+    move || format!("cannot create the key {}", path.display())
+}
+
+/// Writes a file that only its owner may read, unless there is one: then it stays, and the answer is false.
+fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<bool> {
+    let failed = failed(path);
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(failed)?;
+        std::fs::create_dir_all(folder).with_context(&failed)?;
     }
     // Written aside and linked into place: a crash leaves no half a key, and of two daemons that
     // start at once one wins and the other reads what it wrote.
@@ -60,16 +92,15 @@ fn create(path: &Path) -> anyhow::Result<Secret> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&aside).with_context(failed)?;
-    file.write_all(&bytes).and_then(|()| file.sync_all()).with_context(failed)?;
+    let mut file = options.open(&aside).with_context(&failed)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(&failed)?;
     let linked = std::fs::hard_link(&aside, path);
-    std::fs::remove_file(&aside).with_context(failed)?;
+    std::fs::remove_file(&aside).with_context(&failed)?;
     match linked {
-        Ok(()) => tracing::info!(path = %path.display(), "created a session key"),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(error).with_context(failed),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error).with_context(&failed),
     }
-    read(path)?.with_context(failed)
 }
 
 #[cfg(test)]
@@ -87,6 +118,20 @@ mod tests {
         let second = load_or_create(&source).unwrap();
         assert_eq!(first.expose(), second.expose());
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_signing_key_is_created_for_its_owner_alone_and_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data/assertion.pem");
+        let id = create_signing_key(&path).unwrap();
+        assert_eq!(id.len(), 43);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let first = std::fs::read(&path).unwrap();
+        let error = create_signing_key(&path).unwrap_err().to_string();
+        assert!(error.contains("was not changed"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), first);
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 

@@ -3,6 +3,7 @@
 //! The order is part of the security: who asks, about what, in whose name, and only then what the
 //! rules say. A cached decision takes no lock across an await, does no IO and allocates nothing.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::domain::request::{Addresses, AuthRequest, Input, Peer, Scheme};
 use crate::domain::target::{Target, TargetError};
 use crate::domain::time::Timestamp;
 use crate::policy::application::Application;
+use crate::policy::assertion::Assertions;
 use crate::policy::rule::clause::{Facts, Who};
 use crate::policy::rule::{Effect, Outcome, Requirement, Verdict};
 use crate::policy::trust::{Standing, ambiguous};
@@ -36,6 +38,8 @@ pub struct Question<'a> {
     /// The admitted master's word.
     pub asserted: Option<Asserted<'a>>,
     application: &'a Application,
+    /// The canonical host.
+    host: Cow<'a, str>,
 }
 
 impl Question<'_> {
@@ -91,7 +95,7 @@ impl Authority {
         })?;
         let asserted = self.asserted(&standing, request.headers)?;
         let client = standing.client;
-        Ok(Question { method, target, scheme, client, asserted, application })
+        Ok(Question { method, target, scheme, client, asserted, application, host })
     }
 
     /// What the admitted master says; on a subrequest a missing login is no identity (M1).
@@ -230,13 +234,31 @@ impl Authority {
     ) -> Decision {
         let Application { id, reuse, .. } = *question.application;
         let exports = self.exports.of(key, &session, question.application);
-        // A cookie is for one browser, and no answer outlives its session (S8).
-        let reuse = if cookies.is_empty() {
-            reuse.min(self.sessions.life_left(&session, now))
-        } else {
-            Duration::ZERO
+        let life = self.sessions.life_left(&session, now);
+        let signed = match self.asserting(question) {
+            None => None,
+            Some(by) => match self.assertions.of(by, (key, &session), &question.host, life, now) {
+                Ok(signed) => Some(signed),
+                Err(error) => {
+                    tracing::error!(%error, "requests are refused");
+                    return Decision::Unavailable(Reason::AssertionFailed);
+                }
+            },
         };
-        Decision::Allow(Grant { reason, application: id.0, exports, cookies, reuse })
+        // A cookie is for one browser, and no answer outlives its session (S8), nor its token: there an
+        // application must have time left to look at it.
+        let good_for = signed.as_ref().map_or(life, |(_, expires)| expires.since(now) / 2);
+        let reuse = if cookies.is_empty() { reuse.min(life).min(good_for) } else { Duration::ZERO };
+        let assertion = signed.map(|(token, _)| token);
+        Decision::Allow(Grant { reason, application: id.0, exports, assertion, cookies, reuse })
+    }
+
+    /// Who signs an assertion for this question, if anybody. Where the operator's word chose the application,
+    /// the client chose the host: a token for the host of another application would be worth something there.
+    fn asserting(&self, question: &Question<'_>) -> Option<&Assertions> {
+        let Application { id, assertion, .. } = *question.application;
+        let is_own = || self.policy.applications.find(&question.host).is_some_and(|a| a.id == id);
+        self.policy.assertions.as_ref().filter(|_| assertion && is_own())
     }
 
     /// The addresses that the dialect may read (T2).
@@ -270,6 +292,7 @@ fn nobody(question: &Question<'_>, reason: Reason) -> Decision {
         reason,
         application: question.application.id.0,
         exports,
+        assertion: None,
         cookies: Vec::new(),
         reuse: question.application.reuse,
     })

@@ -3,6 +3,7 @@
 //! [`decide`] is where every request of a proxy is decided. Must not know: HTTP, dialects, YAML, the
 //! clock (`now` is an argument). Whatever fails here becomes a decision that refuses.
 
+mod assertions;
 pub mod decide;
 mod exports;
 mod identify;
@@ -19,6 +20,9 @@ mod report;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use crate::authority::assertions::AssertionsCache;
 use crate::authority::exports::ExportsCache;
 use crate::authority::loops::LoginLoops;
 use crate::authority::losses::Losses;
@@ -49,6 +53,7 @@ pub struct Authority {
     sessions: Arc<Sessions>,
     exports: ExportsCache,
     losses: Arc<Losses>,
+    assertions: AssertionsCache,
     loops: LoginLoops,
     audit: Audit,
     metrics: Arc<Metrics>,
@@ -66,8 +71,9 @@ impl Authority {
     ) -> Self {
         let losses = Arc::new(Losses::new(&policy.applications, Arc::clone(&metrics)));
         let exports = ExportsCache::new(Arc::clone(&losses), Arc::clone(&metrics));
+        let assertions = AssertionsCache::new(Arc::clone(&metrics));
         let loops = LoginLoops::default();
-        Self { policy, login, sessions, exports, losses, loops, audit, metrics }
+        Self { policy, login, sessions, exports, losses, assertions, loops, audit, metrics }
     }
 
     /// Whether the daemon can decide: its store answers.
@@ -131,6 +137,15 @@ impl Authority {
             headers.map(|header| Arc::clone(&header.name)).collect()
         };
         self.policy.applications.iter().map(names).collect()
+    }
+
+    /// The public keys of assertions (SEMANTICS R5), as JSON; an empty set where nothing is signed.
+    #[must_use]
+    pub fn key_set(&self) -> Bytes {
+        match &self.policy.assertions {
+            Some(assertions) => assertions.key_set().clone(),
+            None => Bytes::from_static(br#"{"keys":[]}"#),
+        }
     }
 
     /// The names of every header that a master sends; none of them may reach an application.

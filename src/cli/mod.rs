@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands answer on the terminal")]
 
 mod check;
+mod key;
 mod schema;
 mod serve;
 
@@ -30,8 +31,20 @@ enum Command {
     Serve,
     /// Check the configuration: exit code 0 if it can be used, 2 with every error if not.
     Check,
+    /// Make keys.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Print the JSON schema of the configuration.
     Schema,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Make a key that signs identity assertions (Ed25519), for `assertion.keys`.
+    New {
+        /// The file to create; one that exists is never replaced.
+        file: PathBuf,
+    },
 }
 
 /// The file that is used where no option names one.
@@ -57,9 +70,10 @@ const EXIT_CONFIG: u8 = 2;
 #[must_use]
 pub fn run(arguments: &Arguments) -> ExitCode {
     let config = arguments.config.as_deref();
-    match arguments.command {
+    match &arguments.command {
         None | Some(Command::Serve) => serve::run(config),
         Some(Command::Check) => check::run(config),
+        Some(Command::Key(KeyCommand::New { file })) => key::create(file),
         Some(Command::Schema) => schema::run(),
     }
 }

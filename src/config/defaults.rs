@@ -26,5 +26,7 @@ pub const PER_CLIENT: u32 = 600;
 pub const PER_MASTER: u32 = 60_000;
 /// `sessions.store.path`
 pub const STORE_PATH: &str = "data/sessions.redb";
+/// `assertion.lifetime`
+pub const ASSERTION_LIFETIME: &str = "2m";
 /// What joins the values of a list that came without a separator.
 pub const JOINER: &str = "; ";

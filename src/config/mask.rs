@@ -14,6 +14,9 @@ const HIDDEN: &str = "***";
 const SEARCHED_BYTES: usize = 4;
 /// Keys whose values are secrets unless they are references.
 const SECRET_KEYS: &[&str] = &["control_content", "encryption_key", "key"];
+/// Keys whose values are secrets unless they are references, and whose lines are shown: lists of files, mostly.
+/// Private keys in the clear are found by what they begin with.
+const LIST_KEYS: &[&str] = &["keys"];
 
 /// The lines of a file, ready to be shown.
 pub struct Mask<'a> {
@@ -97,7 +100,7 @@ fn collect(node: &Node, below: Below, secrets: &mut Vec<String>) {
             for entry in entries {
                 match (below, entry.key.as_str()) {
                     (Below::SecretKey, "file" | "env") => {}
-                    (_, key) if SECRET_KEYS.contains(&key) => {
+                    (_, key) if SECRET_KEYS.contains(&key) || LIST_KEYS.contains(&key) => {
                         collect(&entry.value, Below::SecretKey, secrets);
                     }
                     _ => collect(&entry.value, below, secrets),
@@ -132,7 +135,14 @@ fn mask_lines(lines: &[&str]) -> HashMap<usize, String> {
     let mut masked = HashMap::new();
     // Indentation of the key whose value goes on below it.
     let mut inside: Option<usize> = None;
+    let mut inside_pem = false;
     for (index, line) in lines.iter().enumerate() {
+        inside_pem |= line.contains("-----BEGIN");
+        if inside_pem {
+            masked.insert(index, HIDDEN.to_owned());
+            inside_pem = !line.contains("-----END");
+            continue;
+        }
         let indent = line.len() - line.trim_start().len();
         if let Some(outer) = inside {
             if line.trim().is_empty() {
@@ -260,6 +270,15 @@ mod tests {
     fn passwords_in_urls_are_hidden() {
         shown("url: http://u:p@a/ # b@c", "url: http://***@a/ # b@c");
         shown("url: http://a/u:p@a", "url: http://a/u:p@a");
+    }
+
+    #[test]
+    fn a_private_key_in_the_clear_is_hidden_wherever_it_stands() {
+        shown(
+            "keys:\n  - |\n    -----BEGIN PRIVATE KEY-----\n    hush\n    -----END PRIVATE KEY-----\nb: 1",
+            "keys:\n  - |\n***\n***\n***\nb: 1",
+        );
+        shown("keys: [{ file: a.pem }, { env: B }]", "keys: [{ file: a.pem }, { env: B }]");
     }
 
     #[test]

@@ -88,6 +88,7 @@ reasons! {
     Maintenance = "maintenance", Unavailable, "The application is in maintenance: by its key `maintenance`, or by a rule with that effect.";
     StoreFailed = "store_failed", Unavailable, "The session store did not answer. See the log for the cause.";
     Full = "full", Unavailable, "The memory store is full (`sessions.max_bytes`); new sessions are refused before live ones are evicted.";
+    AssertionFailed = "assertion_failed", Unavailable, "The identity assertion could not be signed, because the system gives no randomness.";
     AuditFailed = "audit_failed", Unavailable, "The audit log could not be written; logins wait for it and then fail closed.";
 }
 
@@ -170,6 +171,31 @@ pub enum CookiesLeft {
     Nothing,
 }
 
+/// A signed token that says who is asking, to one application.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Assertion(Bytes);
+
+impl Assertion {
+    /// Takes a token in its compact form: letters, digits, `-`, `_` and `.`.
+    #[must_use]
+    pub fn new(token: String) -> Self {
+        Self(token.into())
+    }
+
+    /// The token; cloning the bytes shares them.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Assertion {
+    /// Whoever has the token is believed until it expires.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Assertion(..)")
+    }
+}
+
 /// A cookie to hand to the client, complete with its attributes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SetCookie(pub String);
@@ -190,6 +216,8 @@ pub struct Grant {
     pub application: u32,
     /// The application's headers; empty values where there is no identity.
     pub exports: Arc<ExportedHeaders>,
+    /// The same signed, where there is an identity and the application wants it (R5).
+    pub assertion: Option<Assertion>,
     /// Cookies of a session that this answer opened; nearly always none.
     pub cookies: Vec<SetCookie>,
     /// For how long the same question may be given this answer without asking; nearly always zero (D5).
@@ -237,6 +265,11 @@ mod tests {
     #[test]
     fn discriminants_index_the_table() {
         assert!(Reason::ALL.iter().enumerate().all(|(at, reason)| *reason as usize == at));
+    }
+
+    #[test]
+    fn a_token_is_not_printed() {
+        assert_eq!(format!("{:?}", Assertion::new("a.b.c".into())), "Assertion(..)");
     }
 
     #[test]

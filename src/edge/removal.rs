@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::domain::decision::Grant;
-use crate::edge::http::headers::RESERVED_HEADERS;
+use crate::edge::http::headers::{ASSERTION, RESERVED_HEADERS};
 
 /// Headers that carry a factor.
 const FACTOR_HEADERS: &[&str] = &["x-otp"];
@@ -35,10 +35,13 @@ impl Removals {
         Self(exports.iter().map(of).collect())
     }
 
-    /// Every name to remove with this grant: the application's list, and its exports without a value.
+    /// Every name to remove with this grant: the application's list without what the grant sets, and its exports
+    /// without a value.
     pub fn of<'r>(&'r self, grant: &'r Grant) -> impl Iterator<Item = &'r str> {
         let always = self.0.get(grant.application as usize).map_or(&[][..], |names| names);
         let unset = grant.exports.headers.iter().filter(|export| export.value.is_empty());
-        always.iter().map(|name| &**name).chain(unset.map(|export| &*export.name))
+        let is_set = |name: &&str| grant.assertion.is_some() && *name == ASSERTION;
+        let always = always.iter().map(|name| &**name).filter(move |name| !is_set(name));
+        always.chain(unset.map(|export| &*export.name))
     }
 }

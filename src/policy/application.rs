@@ -33,6 +33,8 @@ pub struct Application {
     pub reuse: Duration,
     /// Whether every request is refused for now.
     pub in_maintenance: bool,
+    /// Whether it is told who is asking in a signed token, too (SEMANTICS R5).
+    pub assertion: bool,
 }
 
 /// A host that two applications claim.
@@ -71,6 +73,7 @@ impl Applications {
             url,
             reuse,
             in_maintenance: false,
+            assertion: false,
         });
         id
     }
@@ -86,6 +89,13 @@ impl Applications {
     pub fn suspend(&mut self, application: ApplicationId) {
         if let Some(application) = self.list.get_mut(application.0 as usize) {
             application.in_maintenance = true;
+        }
+    }
+
+    /// Lets `application` have signed assertions.
+    pub fn let_assert(&mut self, application: ApplicationId) {
+        if let Some(application) = self.list.get_mut(application.0 as usize) {
+            application.assertion = true;
         }
     }
 

@@ -4,6 +4,7 @@
 //! load; asking it allocates nothing and cannot fail except into a [`Reason`](crate::domain::decision::Reason).
 
 pub mod application;
+pub mod assertion;
 pub mod export;
 pub mod return_url;
 pub mod rule;
@@ -11,6 +12,7 @@ pub mod slave;
 pub mod trust;
 
 use crate::policy::application::Applications;
+use crate::policy::assertion::Assertions;
 use crate::policy::return_url::ReturnUrls;
 use crate::policy::slave::SlaveBackend;
 use crate::policy::trust::Trust;
@@ -24,6 +26,8 @@ pub struct Policy {
     pub slave: SlaveBackend,
     /// Protected virtual hosts.
     pub applications: Applications,
+    /// Signs for the applications that want it; `None` without a key.
+    pub assertions: Option<Assertions>,
     /// Where people may be sent back to after a login or a logout.
     pub return_urls: ReturnUrls,
 }

@@ -99,6 +99,8 @@ pub struct Metrics {
     pub exports_hits: IntCounter,
     /// Exports rendered.
     pub exports_misses: IntCounter,
+    /// Assertions signed.
+    pub assertions_signed: IntCounter,
     /// Browsers that were shown why they go round in circles.
     pub login_loops: IntCounter,
     /// Audit lines about denials that were not written.
@@ -273,6 +275,10 @@ impl Metrics {
             ),
             exports_misses: build
                 .counter("vouchsafe_exports_cache_misses_total", "Exports rendered anew."),
+            assertions_signed: build.counter(
+                "vouchsafe_assertions_signed_total",
+                "Identity assertions signed; all others were given out again.",
+            ),
             login_loops: build.counter(
                 "vouchsafe_login_loops_total",
                 "Browsers that came back from the portal again and again without the cookie, and were told why.",

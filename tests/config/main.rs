@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use vouchsafe::app::keys::create_signing_key;
 use vouchsafe::config::{
     self, Diagnostics, KeySource, ListenAddress, ListenSettings, Settings, Severity, StoreSettings,
 };
@@ -252,6 +253,56 @@ fn ten_different_errors_are_reported_at_once() {
     ];
     assert_eq!(found, expected.map(|(path, part)| (line(&text, part), path)));
     assert!(errors.iter().all(|found| found.help.is_some()), "{errors}");
+}
+
+/// What `check` says about `keys`, of files of these names and contents in the folder.
+fn with_keys(keys: &str, application: &str, files: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    create_signing_key(&folder.path().join("good.pem")).unwrap();
+    let text = format!("{}\nassertion: {{ keys: {keys} }}\n", GOOD.trim_end())
+        .replace("hosts: [a.example.com]", &format!("hosts: [a.example.com]\n    {application}"));
+    match config::parse(&text, folder.path(), &env) {
+        Ok(settings) => settings.warnings.join("\n"),
+        Err(errors) => errors.to_string(),
+    }
+}
+
+#[test]
+fn a_key_that_cannot_sign_is_named_with_the_remedy() {
+    let wanted = "assertion: true";
+    assert_eq!(with_keys("{ file: good.pem }", wanted, &[]), "");
+    let open = "chmod 600";
+    assert!(
+        with_keys("[{ file: good.pem }]", "", &[]).contains("no application wants an assertion")
+    );
+    let rsa = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
+    let sec1 = rsa.replace("PRIVATE KEY", "EC PRIVATE KEY");
+    let sealed = rsa.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    for (content, remedy) in [
+        ("hello", "vouchsafe key new"),
+        (rsa, "use Ed25519 or P-256"),
+        (&sec1, "openssl pkcs8 -topk8"),
+        (&sealed, "without a passphrase"),
+        ("", "the secret is empty"),
+        (rsa, open),
+    ] {
+        let said =
+            with_keys("[{ file: good.pem }, { file: bad.pem }]", wanted, &[("bad.pem", content)]);
+        assert!(said.contains(remedy) && said.contains("assertion.keys[1]"), "{remedy}: {said}");
+        assert!(!said.contains("MAA="), "{said}");
+    }
+    for (keys, remedy) in [
+        ("[{ file: good.pem }, { file: good.pem }]", "in the list already"),
+        ("[]", "there is no key in this list"),
+        ("{ file: nowhere.pem }", "vouchsafe key new"),
+        ("in-the-clear", "does not stand in the clear"),
+    ] {
+        let said = with_keys(keys, wanted, &[]);
+        assert!(said.contains(remedy) && !said.contains("in-the-clear"), "{remedy}: {said}");
+    }
 }
 
 #[test]

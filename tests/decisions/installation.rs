@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use vouchsafe::app::keys::create_signing_key;
 use vouchsafe::app::open_store;
 use vouchsafe::authority::login::{Login, LoginRequest};
 use vouchsafe::authority::logout::{BackchannelLogout, Logout, LogoutRequest};
@@ -53,6 +54,7 @@ sessions:
   max_bytes: MAX_BYTES
   quotas: { per_client: PER_CLIENT, per_master: PER_MASTER }
   store: STORE
+assertion: { keys: { file: assertion.pem } }
 applications:
   - name: wiki
     hosts: [app.example.com, "*.apps.example.com"]
@@ -95,6 +97,16 @@ applications:
     hosts: [closed.example.com]
     maintenance: true
     rules: [{ effect: skip }]
+  - name: signed
+    hosts: [signed.example.com, "*.signed.example.com"]
+    assertion: true
+    cache: 60s
+    exports: { Auth-User: uid }
+    rules:
+      - { path: /public/, effect: unprotect }
+      - { path: /assets/, effect: skip }
+      - { path: /admin, effect: deny }
+      - { effect: allow }
   - name: lenient
     hosts: [lenient.example.com]
     allow_path_parameters: true
@@ -111,6 +123,7 @@ applications:
 pub struct Wish {
     pub embedded: bool,
     pub secured: u8,
+    pub short_lived: bool,
     pub max_bytes: &'static str,
     pub per_client: u32,
     pub per_master: u32,
@@ -121,6 +134,7 @@ impl Default for Wish {
         Self {
             embedded: false,
             secured: 0,
+            short_lived: false,
             max_bytes: "64MiB",
             per_client: 1_000_000,
             per_master: 10_000_000,
@@ -158,6 +172,17 @@ impl Installation {
             .replace("PER_CLIENT", &wish.per_client.to_string())
             .replace("PER_MASTER", &wish.per_master.to_string())
             .replace("STORE", store);
+        let text = if wish.short_lived {
+            text.replace("timeout: 20h", "timeout: 90s")
+                .replace("idle_timeout: 1h", "idle_timeout: 90s")
+                .replace("touch_interval: 1m", "touch_interval: 1s")
+        } else {
+            text
+        };
+        let key = folder.path().join("assertion.pem");
+        if !key.exists() {
+            create_signing_key(&key).unwrap();
+        }
         Self::configured(&text, folder)
     }
 

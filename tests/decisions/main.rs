@@ -2,6 +2,7 @@
 //!
 //! What needs a proxy or a socket is in `tests/scenarios`.
 
+mod assertions;
 mod cookies;
 mod denials;
 mod floods;

@@ -2,14 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use tempfile::TempDir;
+
 use crate::asking::PORTAL;
 use crate::fronts::{Backends, Front, NAMES};
 use crate::is_wanted;
 use crate::support::client::Request;
-use crate::support::daemon::{Daemon, replace};
+use crate::support::daemon::{Daemon, asserting, replace, signing_key};
 use crate::support::echo::Echo;
 use crate::support::grpc_application::GrpcApplication;
-use crate::support::{free_address, wait_for};
+use crate::support::{free_address, temporary_folder, wait_for};
 
 /// The master's address. The proxies are at 127.0.0.1, which alone is trusted.
 pub const MASTER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9));
@@ -22,6 +24,8 @@ pub struct World {
     pub daemon: Daemon,
     pub application: Echo,
     pub grpc_application: GrpcApplication,
+    /// The daemon's key, which it reads again after an outage.
+    _keys: TempDir,
 }
 
 impl World {
@@ -39,7 +43,14 @@ impl World {
     ) -> Self {
         let (grpc, application) = (free_address(), Echo::start());
         let grpc_application = GrpcApplication::start();
+        let keys = temporary_folder();
+        let key = keys.path().join("assertion.pem");
+        signing_key(&key);
         let daemon = Daemon::start_with(|config| {
+            let config = asserting(&config, &[&key]);
+            // An application that wants no assertion.
+            let other = "applications:\n  - { name: silent, hosts: silent.apps.example.com, exports: { Auth-User: uid }, rules: [{ effect: allow }] }\n";
+            let config = replace(&config, "applications:\n", other);
             let shipped = r#"trusted_proxies: [127.0.0.0/8, "::1/128"]"#;
             let config = replace(&config, shipped, &format!("trusted_proxies: {proxies}"));
             let config = replace(&config, "127.0.0.1 10.0.0.0/8", &MASTER.to_string());
@@ -64,7 +75,7 @@ impl World {
                 ping.is_ok_and(|answer| answer.status == 200).then_some(())
             });
         }
-        Self { fronts, daemon, application, grpc_application }
+        Self { fronts, daemon, application, grpc_application, _keys: keys }
     }
 
     /// Whether every front is there.

@@ -21,6 +21,7 @@
 //!     `cors`: scripts of other origins; `cached`: checks that nginx remembers
 //! - `floods`: the gRPC listener under HTTP/2 frames that no good client sends
 //! - `transports`: Envoy gets the same answer over HTTP and over gRPC
+//! - `assertions`: signed tokens: who gets them, their keys, and the examples that verify them
 //! - `listeners`: TLS and unix sockets, behind nginx and Envoy
 //! - `framing`: the daemon's own parser, byte by byte
 //! - `metrics`: a real Prometheus scrapes it
@@ -35,8 +36,13 @@
 #[expect(dead_code, reason = "shared with tests/proxies, which uses other parts")]
 mod support;
 
+#[path = "../../docs/examples/verify_assertion.rs"]
+#[expect(dead_code, reason = "it is a program, too")]
+mod verify_assertion;
+
 mod allow;
 mod applications;
+mod assertions;
 mod cached;
 mod cookies;
 mod cors;

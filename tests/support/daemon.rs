@@ -1,8 +1,8 @@
 //! The daemon under test: the real binary with the shipped configuration, on ports of its own.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::Child;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
@@ -142,6 +142,21 @@ impl Drop for Daemon {
             eprintln!("--- the daemon's log\n{}", self.log());
         }
     }
+}
+
+/// Makes a key that signs assertions, with the daemon's own command.
+pub fn signing_key(file: &Path) {
+    let made = Command::new(programs::vouchsafe()).args(["key", "new"]).arg(file).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+}
+
+/// Switches assertions on in the shipped `config.yaml`, signed with these keys.
+pub fn asserting(config: &str, keys: &[&Path]) -> String {
+    let keys: Vec<String> =
+        keys.iter().map(|key| format!("{{ file: \"{}\" }}", key.display())).collect();
+    let written = format!("assertion: {{ keys: [{}]", keys.join(", "));
+    let config = replace(config, "# assertion: { keys: [{ file: data/assertion.pem }]", &written);
+    replace(&config, "# assertion: true ", "assertion: true ")
 }
 
 fn launch(folder: &TempDir) -> Child {

@@ -53,6 +53,11 @@ pub fn setpriv() -> PathBuf {
     debian("/usr/bin/setpriv", "util-linux")
 }
 
+/// Python with the packages that the examples need.
+pub fn python() -> PathBuf {
+    in_venv("bin/python")
+}
+
 /// A file of this repository.
 pub fn shipped(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

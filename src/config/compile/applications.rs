@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::config::compile::portal::Origin;
-use crate::config::compile::{Compiler, encodings, headers, hosts, rules, slave, urls};
+use crate::config::compile::{Compiler, assertion, encodings, headers, hosts, rules, slave, urls};
 use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawApplication, RawConfig, RawSlave};
 use crate::config::raw_variable::RawExport;
@@ -58,6 +58,16 @@ pub fn applications(
         }
         if application.maintenance {
             applications.suspend(id);
+        }
+        if application.assertion {
+            let wrote = compiler.document.wrote(&KeyPath::of("assertion.keys"));
+            if !assertion::has_keys(raw) && !wrote {
+                let text = "there is no key to sign assertions with; add `assertion: { keys: \
+                            [{ file: data/assertion.pem }] }` and make it with `vouchsafe key new \
+                            data/assertion.pem`";
+                compiler.error(&path.key("assertion"), text);
+            }
+            applications.let_assert(id);
         }
         for (host, at) in mine {
             let added = applications.add_host(id, &host);

@@ -4,6 +4,7 @@
 //! checked all the same.
 
 mod applications;
+mod assertion;
 mod clauses;
 mod encodings;
 mod headers;
@@ -134,6 +135,7 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
     let sessions = sessions::sessions(&raw.sessions, cookie, compiler);
     let sessions_key = sessions::key(&raw.sessions.key, compiler);
     let store = sessions::store(&raw.sessions.store, compiler);
+    let assertions = assertion::assertions(raw, portal_origin, compiler);
     let applications = applications::applications(raw, portal_origin, compiler);
     let logo = logo::logo(raw.slave.display_logo.as_ref(), compiler);
     let audit = audit(raw.audit.as_ref(), compiler);
@@ -146,6 +148,7 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
             trust: Trust::new(proxies?, masters?, slave_headers),
             slave: slave.backend,
             applications,
+            assertions: assertions?,
             return_urls: portal.return_urls,
         },
         sessions: sessions?,

@@ -9,7 +9,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -77,7 +78,7 @@ enum TlsError {
 
 /// Reads the files and puts them together; `None` if anything is wrong with them, which was reported.
 pub fn tls(raw: &RawTls, path: &KeyPath, compiler: &mut Compiler<'_>) -> Option<TlsSettings> {
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(default_provider());
     let (cert_at, key_at, ca_at) = (path.key("cert"), path.key("key"), path.key("client_ca"));
     let cert = compiler.required(path, "cert", raw.cert.as_deref());
     let cert = cert.and_then(|written| read(written, &cert_at, compiler));

@@ -26,6 +26,9 @@ pub struct RawApplication {
     /// path with `%2F` (so a rule's `path` may have it too) and with `/` instead, and the stricter effect
     /// wins. Default: false.
     pub allow_encoded_slash: bool,
+    /// Also says who is asking in a signed token, the header `X-Vouchsafe-Assertion`, which the application can
+    /// check itself; needs `assertion.keys`. Default: false.
+    pub assertion: bool,
     /// Headers that it gets, each with its variable. Default: none.
     pub exports: Ordered<RawExport>,
     /// For how long nginx may reuse an allow without asking again, if `nginx/snippets/auth_cached.conf` is

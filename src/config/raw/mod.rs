@@ -5,6 +5,7 @@
 //! the file may hold secrets. No key is required here: a missing one is reported with all the others.
 
 mod applications;
+mod assertion;
 mod listen;
 mod sessions;
 mod slave;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::raw_value::{OneOrMany, Ordered};
 
 pub use applications::{RawApplication, RawEffect, RawHours, RawRule};
+pub use assertion::RawAssertion;
 pub use listen::{RawListen, RawTls};
 pub use sessions::{RawCookie, RawSameSite, RawSessions, RawStore, RawStoreKind};
 pub use slave::{RawCertificate, RawMaster, RawRole, RawSlave};
@@ -37,6 +39,9 @@ pub struct RawConfig {
     pub sessions: RawSessions,
     /// Protected virtual hosts. Default: none.
     pub applications: Vec<RawApplication>,
+    /// Signed identity assertions, for applications with `assertion: true`. Default: none are signed.
+    #[schemars(with = "RawAssertion")]
+    pub assertion: Option<RawAssertion>,
     /// The operator's log.
     pub log: RawLog,
     /// The audit file: logins, logouts and switches. Default: audit lines go to the log.

@@ -18,12 +18,15 @@ use crate::domain::decision::{Class, CookiesLeft, Grant, Reason};
 use crate::domain::encoding::DropReason;
 use crate::domain::request::AuthRequest;
 use crate::edge::Edge;
+use crate::edge::http::headers::ASSERTION;
 use crate::edge::refusal::Refusal;
 
-/// A yes: the exports that have a value, the names to remove, the client's other cookies.
+/// A yes: the exports that have a value, the assertion, the names to remove, the client's other cookies.
 pub fn allowed(edge: &Edge, request: &AuthRequest<'_>, grant: &Grant) -> CheckResponse {
     let overwrite = HeaderAppendAction::OverwriteIfExistsOrAdd;
-    let mut headers = Vec::new();
+    let token = grant.assertion.as_ref().and_then(|token| std::str::from_utf8(token.bytes()).ok());
+    let mut headers: Vec<HeaderValueOption> =
+        token.and_then(|token| header(ASSERTION, token, overwrite)).into_iter().collect();
     let mut remove: Vec<String> = edge.removals.of(grant).map(str::to_owned).collect();
     for (place, export) in grant.exports.headers.iter().enumerate() {
         if export.value.is_empty() {

@@ -8,10 +8,12 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 
 use crate::domain::decision::Grant;
 use crate::edge::Edge;
+use crate::edge::http::headers;
 
 /// Status line, `content-length`, `cache-control`, `date` and the blank line.
 const FIXED_HEAD_BYTES: usize = 120;
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const ASSERTION: HeaderName = HeaderName::from_static(headers::ASSERTION);
 const NUMBERED_COOKIES: [HeaderName; 3] = [
     HeaderName::from_static("x-set-cookie-1"),
     HeaderName::from_static("x-set-cookie-2"),
@@ -45,14 +47,23 @@ pub fn yes() -> (HttpResponse, usize) {
     (response, FIXED_HEAD_BYTES)
 }
 
-/// The same with every export of the application, exactly once.
+/// The same with every export of the application and the assertion, each exactly once: empty where there is none.
 pub fn every_export(edge: &Edge, grant: &Grant) -> (HttpResponse, usize) {
     let (mut response, mut size) = yes();
     for (name, value) in exports(edge, grant) {
         size += name.as_str().len() + value.len() + 4;
         response.headers_mut().append(name, value);
     }
+    let (name, value) = assertion(grant).unwrap_or((ASSERTION, HeaderValue::from_static("")));
+    size += name.as_str().len() + value.len() + 4;
+    response.headers_mut().insert(name, value);
     (response, size)
+}
+
+/// The assertion as HTTP knows it, if there is one.
+pub fn assertion(grant: &Grant) -> Option<(HeaderName, HeaderValue)> {
+    let token = grant.assertion.as_ref()?.bytes().clone();
+    Some((ASSERTION, HeaderValue::from_maybe_shared(token).ok()?))
 }
 
 /// The exports as HTTP knows them, empty ones included.

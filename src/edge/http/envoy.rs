@@ -56,11 +56,12 @@ fn question<'a>(
     headers::question(Dialect::EnvoyHttp, asked, headers, cookies, connection::peer(request))
 }
 
-/// The exports that have a value, the names to remove, and the Cookie header without our own.
+/// The exports that have a value, the assertion, the names to remove, and the Cookie header without our own.
 pub fn allowed(edge: &Edge, request: &AuthRequest<'_>, grant: &Grant) -> HttpResponse {
     let (mut response, mut size) = allow::yes();
     let headers = response.headers_mut();
-    for (name, value) in allow::exports(edge, grant).filter(|(_, value)| !value.is_empty()) {
+    let exports = allow::exports(edge, grant).filter(|(_, value)| !value.is_empty());
+    for (name, value) in exports.chain(allow::assertion(grant)) {
         size += name.as_str().len() + value.len() + 4;
         headers.append(name, value);
     }

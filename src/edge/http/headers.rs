@@ -10,10 +10,13 @@ use crate::domain::request::{Addresses, AuthRequest, Dialect, Input, Peer, Route
 /// Our own name space; clients may not write into it.
 const RESERVED_PREFIX: &str = "x-vouchsafe-";
 
+/// The header of the signed assertion: of ours the one that an application gets.
+pub const ASSERTION: &str = "x-vouchsafe-assertion";
+
 /// Names of the reserved space that the shipped proxy files remove on the way to the application.
 /// Any other name would reach it, so a request with one is denied instead (SEMANTICS M6).
 pub const RESERVED_HEADERS: &[&str] = &[
-    "x-vouchsafe-assertion",
+    ASSERTION,
     "x-vouchsafe-groups",
     "x-vouchsafe-level",
     "x-vouchsafe-mail",

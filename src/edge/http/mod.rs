@@ -5,6 +5,7 @@ pub mod connection;
 pub mod envoy;
 pub mod forward;
 pub mod headers;
+mod jwks;
 pub mod nginx;
 pub mod pages;
 pub mod portal;
@@ -21,5 +22,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/auth/forward").to(subrequest::forward))
         .service(web::resource("/auth/envoy-override").to(subrequest::envoy_override))
         .service(web::resource("/auth/envoy/{target:.*}").to(subrequest::envoy))
+        .service(jwks::resource())
         .configure(portal::routes);
 }

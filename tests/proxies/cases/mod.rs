@@ -1,6 +1,7 @@
 //! What is tried behind every proxy.
 
 mod access;
+mod assertion;
 mod grpc;
 mod logs;
 pub mod outage;
@@ -36,6 +37,7 @@ pub const CASES: &[Case] = &[
         access::wrong_master,
     ),
     case("An unknown host is refused", access::unknown_host),
+    case("The signed assertion reaches the application, a forged one never", assertion::signed),
     case("A navigation gets its cookies, a line each", access::cookies_set),
     case("The application sees every cookie but the session's", access::cookies_passed),
     case("The portal's host offers no checks", access::portal_has_no_checks),
