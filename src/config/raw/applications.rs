@@ -7,6 +7,7 @@ use crate::config::raw_value::{OneOrMany, Ordered, RawDuration};
 use crate::config::raw_variable::RawExport;
 
 /// A protected virtual host.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in the file")]
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawApplication {
