@@ -17,13 +17,16 @@ use vouchsafe::domain::encoding::Encoding;
 use vouchsafe::domain::header::HeaderList;
 use vouchsafe::domain::host;
 use vouchsafe::domain::limits::{CHAIN_ADDRESSES, COOKIE_CANDIDATES};
-use vouchsafe::domain::network::parse_chain;
+use vouchsafe::domain::network::{LOOPBACK, parse_chain};
 use vouchsafe::domain::request::{Peer, Scheme};
 use vouchsafe::domain::target::{PathForms, Target};
 use vouchsafe::domain::time::Timestamp;
 use vouchsafe::edge::http::nginx;
 use vouchsafe::policy::application::Applications;
+use vouchsafe::policy::expr::names::Variable;
+use vouchsafe::policy::expr::{Expression, ExpressionError, Failure};
 use vouchsafe::policy::return_url::{ReturnUrls, TrustedDomain};
+use vouchsafe::policy::rule::clause::{Facts, Who};
 use vouchsafe::session::cookie::SessionCookies;
 use vouchsafe::session::record::Session;
 use vouchsafe::session::settings::{CookieSettings, SameSite, SecuredMode};
@@ -46,9 +49,36 @@ pub fn run(target: &str, input: &[u8]) {
         "return_url" => return_url(input),
         "config" => configuration(input),
         "encoding" => encoding(input),
+        "expression" => expression(input),
         "nginx_question" => nginx_question(input),
         other => panic!("no such target: {other}"),
     }
+}
+
+/// Neither compiling nor asking panics inside the library, and asking twice says the same.
+fn expression(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let variable = |(name, is_list): (&str, bool)| Variable { name: name.into(), is_list };
+    let variables = [("mail", false), ("groups", true)].map(variable);
+    let expression = match Expression::compile(text, &variables) {
+        Ok(expression) => expression,
+        Err(error) => {
+            assert_ne!(error, ExpressionError::Unreadable);
+            return;
+        }
+    };
+    let facts = Facts {
+        method: "GET",
+        host: "app.example.com",
+        scheme: Scheme::Https,
+        query: Some(b"page=1&page=2&flag"),
+        client: LOOPBACK,
+        now: Timestamp::default(),
+        who: Who::Nobody,
+    };
+    let value = expression.holds(b"/v1/x", &facts);
+    assert_ne!(value, Err(Failure::Panicked));
+    assert_eq!(value, expression.holds(b"/v1/x", &facts));
 }
 
 /// What was accepted has the readings that the application may have, and leads nowhere else.

@@ -47,6 +47,7 @@ const FLOORS: &[Floor] = &[
 /// A crate that only one module and what is below it may name.
 const KEPT_IN: &[(&str, &str)] = &[
     ("serde_saphyr", "config"),
+    ("cel", "policy/expr"),
     ("prometheus", "telemetry/metrics"),
     ("redb", "store/embedded"),
     ("ring", "policy/assertion"),

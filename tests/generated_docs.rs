@@ -10,6 +10,7 @@ use vouchsafe::config;
 use vouchsafe::domain::decision::Reason;
 use vouchsafe::domain::limits::LIMITS;
 use vouchsafe::edge::http::headers::{ASSERTION, RESERVED_HEADERS};
+use vouchsafe::policy::expr::names::{FUNCTIONS, NAMES};
 use vouchsafe::telemetry::metrics::Metrics;
 
 use crate::differences::DIFFERENCES;
@@ -76,6 +77,26 @@ fn limits_are_documented_as_they_are() {
         .unwrap();
     }
     is_fresh("docs/limits.md", &text);
+}
+
+#[test]
+fn expressions_are_documented_as_they_are() {
+    let mut text = format!(
+        "# Expressions\n\n{NOTE}`when` of a rule is an expression in [CEL](https://cel.dev): it must be true besides the rule's other clauses, and is\nasked last. A rule whose expression has no value for a request (an entry that is not there, a division by zero)\ndenies, whatever stands below it (`rule_failed`); the log says once which rule and why. There are no headers in it.\n\n| name | is a | which is |\n| --- | --- | --- |\n"
+    );
+    for (written, name, meaning) in NAMES {
+        writeln!(text, "| `{written}` | {} | {meaning} |", name.kind().as_str()).unwrap();
+    }
+    text.push_str(
+        "| `vars.NAME`, `vars['NAME']` | text, or list of texts if it has a `separator` | an exported variable, empty if absent; also just `NAME`, where nothing above is called so |\n\n| function | says |\n| --- | --- |\n",
+    );
+    for (_, usage, meaning) in FUNCTIONS {
+        writeln!(text, "| `{usage}` | {meaning} |").unwrap();
+    }
+    text.push_str(
+        "\nOperators: `&& || ! ? : == != < <= > >= in + - * / %` and `[]`. Patterns, networks and the group of `inGroup` are\nliteral texts. Bounds: [limits.md](limits.md). An expression that names nothing of an identity (`request`, `client`) is\ndecided without a session; then `effect: skip` looks nobody up.\n",
+    );
+    is_fresh("docs/expressions.md", &text);
 }
 
 #[test]

@@ -32,20 +32,28 @@ use crate::telemetry::metrics::Stopwatch;
 pub struct Question<'a> {
     /// The method.
     pub method: &'a str,
+    /// The canonical host.
+    host: Cow<'a, str>,
     target: Target<'a>,
     scheme: Scheme,
     client: IpAddr,
     /// The admitted master's word.
     pub asserted: Option<Asserted<'a>>,
     application: &'a Application,
-    /// The canonical host.
-    host: Cow<'a, str>,
 }
 
 impl Question<'_> {
     /// What rules look at, `who` being asked.
     fn facts<'f>(&'f self, who: Who<'f>, now: Timestamp) -> Facts<'f> {
-        Facts { method: self.method, query: self.target.query(), client: self.client, now, who }
+        Facts {
+            method: self.method,
+            host: &self.host,
+            scheme: self.scheme,
+            query: self.target.query(),
+            client: self.client,
+            now,
+            who,
+        }
     }
 }
 
@@ -95,7 +103,7 @@ impl Authority {
         })?;
         let asserted = self.asserted(&standing, request.headers)?;
         let client = standing.client;
-        Ok(Question { method, target, scheme, client, asserted, application, host })
+        Ok(Question { method, host, target, scheme, client, asserted, application })
     }
 
     /// What the admitted master says; on a subrequest a missing login is no identity (M1).
@@ -140,10 +148,17 @@ impl Authority {
         };
         let outcome = match first_look {
             Outcome::Undecided => self.second_look(question, &cookie, now),
-            Outcome::Matched(_) | Outcome::Unmatched => first_look,
+            Outcome::Matched(_) | Outcome::Unmatched | Outcome::Failed { .. } => first_look,
         };
-        let Outcome::Matched(Verdict { effect, at }) = outcome else {
-            return (refuse(&cookie, question, Reason::NoRuleMatched), None);
+        let (effect, at) = match outcome {
+            Outcome::Matched(Verdict { effect, at }) => (effect, at),
+            Outcome::Failed { at, failure } => {
+                self.rule_failed(question.application, at, failure);
+                return (refuse(&cookie, question, Reason::RuleFailed), Some(at));
+            }
+            Outcome::Unmatched | Outcome::Undecided => {
+                return (refuse(&cookie, question, Reason::NoRuleMatched), None);
+            }
         };
         // Where the proxy demands a level, what is free for anybody is not (T7).
         let effect = match effect {

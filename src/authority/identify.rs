@@ -47,11 +47,11 @@ impl IdentityView for Somebody<'_, '_> {
         session.or(self.asserted.map(|asserted| asserted.level)).unwrap_or_default().min(self.cap)
     }
 
-    fn has(&self, variable: &str, value: &str) -> bool {
+    fn each_value(&self, each: &mut dyn FnMut(&str, &str)) {
         match (self.asserted, self.session) {
-            (Some(asserted), _) => asserted.has(variable, value),
-            (None, Some(session)) => session.has(variable, value),
-            (None, None) => false,
+            (Some(asserted), _) => asserted.each_value(each),
+            (None, Some(session)) => session.each_value(each),
+            (None, None) => {}
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The menu: the applications that a person may begin with.
 
 use crate::authority::Authority;
+use crate::domain::request::Scheme;
 use crate::domain::target::Target;
 use crate::domain::time::Timestamp;
 use crate::policy::rule::clause::{Facts, Who};
@@ -35,18 +36,18 @@ impl Authority {
                 let target = Target::parse(url.path().as_bytes(), application.path_forms).ok()?;
                 let who = Who::Somebody(session);
                 let client = session.client();
-                let facts = Facts {
-                    method: "GET",
-                    query: url.query().map(str::as_bytes),
-                    client,
-                    now,
-                    who,
-                };
+                let scheme = if url.scheme() == "http" { Scheme::Http } else { Scheme::Https };
+                let host = url.host_str().unwrap_or_default();
+                let query = url.query().map(str::as_bytes);
+                let facts = Facts { method: "GET", host, scheme, query, client, now, who };
                 match application.rules.outcome(&target, &facts) {
                     Outcome::Matched(Verdict { effect, .. }) if opens(effect) => {
                         Some(MenuEntry { name: &application.name, url: url.as_str() })
                     }
-                    Outcome::Matched(_) | Outcome::Unmatched | Outcome::Undecided => None,
+                    Outcome::Matched(_)
+                    | Outcome::Unmatched
+                    | Outcome::Undecided
+                    | Outcome::Failed { .. } => None,
                 }
             })
             .collect()

@@ -26,6 +26,7 @@ use crate::authority::assertions::AssertionsCache;
 use crate::authority::exports::ExportsCache;
 use crate::authority::loops::LoginLoops;
 use crate::authority::losses::Losses;
+use crate::authority::report::FailedRules;
 use crate::domain::decision::{CookiesLeft, Decision, Reason};
 use crate::domain::encoding::DropReason;
 use crate::domain::identity::{Asserted, Owner, SessionKey};
@@ -57,6 +58,7 @@ pub struct Authority {
     loops: LoginLoops,
     audit: Audit,
     metrics: Arc<Metrics>,
+    failed_rules: FailedRules,
 }
 
 impl Authority {
@@ -73,7 +75,19 @@ impl Authority {
         let exports = ExportsCache::new(Arc::clone(&losses), Arc::clone(&metrics));
         let assertions = AssertionsCache::new(Arc::clone(&metrics));
         let loops = LoginLoops::default();
-        Self { policy, login, sessions, exports, losses, assertions, loops, audit, metrics }
+        let failed_rules = FailedRules::default();
+        Self {
+            policy,
+            login,
+            sessions,
+            exports,
+            losses,
+            assertions,
+            loops,
+            audit,
+            metrics,
+            failed_rules,
+        }
     }
 
     /// Whether the daemon can decide: its store answers.

@@ -1,6 +1,8 @@
 //! Telling the operator why a subrequest was refused; the portal's refusals are in `portal`.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
 use crate::authority::Authority;
 use crate::domain::decision::Reason;
@@ -8,8 +10,30 @@ use crate::domain::location::Location;
 use crate::domain::request::{AuthRequest, Input, reference};
 use crate::domain::target::{PathForms, Target};
 use crate::domain::time::Timestamp;
+use crate::policy::application::Application;
+use crate::policy::expr::Failure;
+
+/// The rules that were seen to fail, by their places: as many as the operator wrote, at most.
+#[derive(Debug, Default)]
+pub struct FailedRules(Mutex<HashSet<Location>>);
+
+impl FailedRules {
+    /// Whether this is the first time that the rule there fails.
+    fn is_first(&self, at: Location) -> bool {
+        // A panic of another thread leaves a set of places, which cannot be wrong.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(at)
+    }
+}
 
 impl Authority {
+    /// Tells the operator that a rule cannot be asked; once for each, because clients can repeat it.
+    pub(super) fn rule_failed(&self, application: &Application, at: Location, failure: Failure) {
+        if self.failed_rules.is_first(at) {
+            let application = &*application.name;
+            tracing::warn!(application, rule = %at, cause = %failure, "the expression of a rule fails; it denies");
+        }
+    }
+
     /// The client's address as far as it can be believed; a stranger's word about it cannot.
     fn client_for_the_record(&self, request: &AuthRequest<'_>) -> Option<IpAddr> {
         let trust = &self.policy.trust;
@@ -50,5 +74,20 @@ impl Authority {
         if !written {
             self.metrics.audit_dropped.inc();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_that_fails_is_told_once_and_every_other_one_too() {
+        let rules = FailedRules::default();
+        let at = |line| Location { line, column: 9 };
+        assert_eq!(
+            [7, 7, 8, 7, 8].map(|line| rules.is_first(at(line))),
+            [true, false, true, false, false]
+        );
     }
 }

@@ -101,7 +101,14 @@ pub trait IdentityView {
     fn level(&self) -> u8;
 
     /// Whether `value` is the variable's value, or one of them if it is a list.
-    fn has(&self, variable: &str, value: &str) -> bool;
+    fn has(&self, variable: &str, value: &str) -> bool {
+        let mut found = false;
+        self.each_value(&mut |name, one| found = found || (name == variable && one == value));
+        found
+    }
+
+    /// Calls `each` with the name and every value of every variable.
+    fn each_value(&self, each: &mut dyn FnMut(&str, &str));
 }
 
 impl IdentityView for Asserted<'_> {
@@ -113,9 +120,10 @@ impl IdentityView for Asserted<'_> {
         self.level
     }
 
-    fn has(&self, variable: &str, value: &str) -> bool {
-        let named = self.attributes.iter().filter(|attribute| attribute.name == variable);
-        named.flat_map(Attribute::values).any(|one| one == value)
+    fn each_value(&self, each: &mut dyn FnMut(&str, &str)) {
+        for attribute in &self.attributes {
+            attribute.values().for_each(|value| each(attribute.name, value));
+        }
     }
 }
 

@@ -49,6 +49,10 @@ limits! {
     LOGO_BYTES = 262_144, "bytes", "picture of `slave.display_logo`; a larger one is a configuration error";
     ACCEPT_LANGUAGE_BYTES = 256, "bytes", "Accept-Language of a portal request; longer is ignored";
     PATTERN_BYTES = 1024, "bytes", "`path_glob` of a rule; a longer one is a configuration error";
+    EXPRESSION_BYTES = 1024, "bytes", "`when` of a rule; a longer one is a configuration error";
+    EXPRESSION_DEPTH = 32, "levels", "nesting of an expression; a deeper one is a configuration error";
+    EXPRESSION_STEPS = 32768, "steps", "parts of an expression, those of a macro counted once for every item that the list may have; more are a configuration error";
+    EXPRESSION_PARAMETERS = 256, "parameters", "query parameters that an expression sees; of more it fails, and its rule denies (`rule_failed`)";
     EXPORTS_PER_APPLICATION = 40, "headers", "exports of one application; more are a configuration error";
     APPLICATIONS = 10_000, "applications", "applications in one configuration; more are a configuration error";
     CONFIG_BYTES = 16_777_216, "bytes", "size of config.yaml; larger is a configuration error";

@@ -6,6 +6,7 @@
 pub mod application;
 pub mod assertion;
 pub mod export;
+pub mod expr;
 pub mod return_url;
 pub mod rule;
 pub mod slave;

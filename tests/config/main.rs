@@ -26,7 +26,7 @@ use vouchsafe::config::{
 };
 use vouchsafe::domain::header::HeaderList;
 use vouchsafe::domain::network::{LOOPBACK, parse_chain};
-use vouchsafe::domain::request::Peer;
+use vouchsafe::domain::request::{Peer, Scheme};
 use vouchsafe::domain::target::{PathForms, Target};
 use vouchsafe::domain::time::Timestamp;
 use vouchsafe::policy::rule::clause::{Facts, Who};
@@ -154,7 +154,9 @@ fn a_rule_knows_its_line_and_is_canonical() {
     let target = Target::parse(b"/x/y", PathForms::STRICT).unwrap();
     let effect = |method| {
         let now = Timestamp::default();
-        let facts = Facts { method, query: None, client: LOOPBACK, now, who: Who::Nobody };
+        let (host, scheme) = ("a.example.com", Scheme::Https);
+        let facts =
+            Facts { method, host, scheme, query: None, client: LOOPBACK, now, who: Who::Nobody };
         let Outcome::Matched(verdict) = rules.outcome(&target, &facts) else { panic!() };
         verdict.effect
     };

@@ -93,6 +93,20 @@ applications:
       - { path_exact: /, effect: allow }
       - { path_regex: "^/v[0-9]+/", effect: allow }
       - { path: /secret, effect: allow }
+  - name: expressions
+    hosts: [when.example.com]
+    exports: { Auth-User: uid }
+    rules:
+      - { path: /hook, when: "request.method == 'POST' && has(request.query.token)", effect: skip }
+      - { path: /admin, method: POST, group: admins, when: "user != 'rtyler'", effect: allow }
+      - { path: /admin, when: "inGroup('readers') && request.method in ['GET', 'HEAD']", effect: allow }
+      - { path: /broken, when: "groups[7] == 'a'", effect: deny }
+      - { path: /broken, effect: skip }
+      - { path: /crash, when: "int(request.query.n[0]) == 7", effect: skip }
+      - { path: /near, when: "inNetwork(client, '10.0.0.0/8') && request.host == 'when.example.com'", effect: skip }
+      - { path: /known, when: "session.known && vars.mail.matches('@example[.]com$')", effect: allow }
+      - { path: /anybody, when: "!session.known", effect: unprotect }
+      - { path: /crash, effect: skip }
   - name: closed
     hosts: [closed.example.com]
     maintenance: true

@@ -5,6 +5,7 @@
 mod assertions;
 mod cookies;
 mod denials;
+mod expressions;
 mod floods;
 mod groups;
 mod identities;

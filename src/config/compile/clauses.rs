@@ -1,8 +1,8 @@
-//! The clauses of a rule, compiled (SEMANTICS R1): paths, methods, parameters, networks, identities.
+//! The clauses of a rule, compiled (SEMANTICS R1): paths, methods, parameters, networks, identities, expressions.
 
 use globset::GlobBuilder;
 
-use crate::config::compile::{Compiler, hours, patterns, slave};
+use crate::config::compile::{Compiler, expressions, hours, patterns, slave};
 use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawRule, RawSlave};
 use crate::config::raw_value::{OneOrMany, Ordered};
@@ -42,6 +42,10 @@ pub fn clauses(
         Some(written) => hours::hours(written, &path.key("time"), compiler).map(Some),
     };
     let identity = identity(raw, slave, path, compiler);
+    let when = match &raw.when {
+        None => Some(None),
+        Some(written) => expressions::when(written, slave, &path.key("when"), compiler).map(Some),
+    };
     // What was refused while it was read must not turn into "always" either.
     let refused = KEYS
         .iter()
@@ -53,6 +57,7 @@ pub fn clauses(
         client: client?,
         hours: hours?.map(Box::new),
         identity: identity?,
+        when: when?,
     };
     (!refused).then_some(clauses)
 }
@@ -75,6 +80,7 @@ const KEYS: &[(&str, IsThere)] = &[
     ("group", |raw| raw.group.is_some()),
     ("variable", |raw| raw.variable.is_some()),
     ("session_level", |raw| raw.session_level.is_some()),
+    ("when", |raw| raw.when.is_some()),
 ];
 
 fn paths(

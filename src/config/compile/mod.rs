@@ -7,6 +7,7 @@ mod applications;
 mod assertion;
 mod clauses;
 mod encodings;
+mod expressions;
 mod headers;
 mod hosts;
 mod hours;

@@ -88,6 +88,10 @@ pub struct RawRule {
     /// The least level that the session has, for the rule to match. To demand one, use `level`. Default: any.
     #[schemars(with = "u8")]
     pub session_level: Option<u8>,
+    /// Expression in CEL that must be true besides, over `user`, `groups`, `vars`, `session`, `client` and
+    /// `request`: docs/expressions.md. A rule whose expression cannot be evaluated denies. Default: true.
+    #[schemars(with = "String")]
+    pub when: Option<String>,
     /// What happens. Required, unless `level` or `require_master` is given: then `allow`.
     #[schemars(with = "RawEffect")]
     pub effect: Option<RawEffect>,

@@ -1,6 +1,7 @@
 //! The clauses of a rule: what of a request, and of whoever sends it, must be so.
 //!
-//! Everything was compiled at load; asking allocates nothing but for encoded query parameters.
+//! Everything was compiled at load; asking allocates nothing but for encoded query parameters and for
+//! expressions.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -9,7 +10,9 @@ use globset::GlobMatcher;
 
 use crate::domain::identity::IdentityView;
 use crate::domain::network::Networks;
+use crate::domain::request::Scheme;
 use crate::domain::time::Timestamp;
+use crate::policy::expr::{Expression, Failure};
 use crate::policy::rule::hours::Hours;
 
 /// Who sends the request.
@@ -28,6 +31,10 @@ pub enum Who<'a> {
 pub struct Facts<'a> {
     /// The method.
     pub method: &'a str,
+    /// The host, canonical.
+    pub host: &'a str,
+    /// The scheme.
+    pub scheme: Scheme,
     /// The query without `?`, undecoded.
     pub query: Option<&'a [u8]>,
     /// The client's address.
@@ -47,6 +54,8 @@ pub enum Truth {
     No,
     /// It depends on who it is.
     Unknown,
+    /// All others do, and the expression cannot be asked.
+    Failed(Failure),
 }
 
 /// What a path must be like.
@@ -133,6 +142,8 @@ pub struct Clauses {
     pub hours: Option<Box<Hours>>,
     /// What must be so of whoever sends it; boxed, because most rules ask nothing.
     pub identity: Option<Box<IdentityClauses>>,
+    /// This is true; asked last, when everything else holds.
+    pub when: Option<Expression>,
 }
 
 impl Clauses {
@@ -145,10 +156,24 @@ impl Clauses {
             && self.client.as_ref().is_none_or(|networks| networks.contains(facts.client))
             && self.query.iter().all(|parameter| has_parameter(facts.query, parameter));
         match (of_the_request, &self.identity, facts.who) {
-            (true, None, _) => Truth::Yes,
+            (true, None, _) => self.expression_holds(path, facts),
             (true, Some(_), Who::Unasked) => Truth::Unknown,
-            (true, Some(clauses), Who::Somebody(who)) if clauses.hold(who) => Truth::Yes,
+            (true, Some(clauses), Who::Somebody(who)) if clauses.hold(who) => {
+                self.expression_holds(path, facts)
+            }
             (false, _, _) | (true, Some(_), Who::Nobody | Who::Somebody(_)) => Truth::No,
+        }
+    }
+
+    fn expression_holds(&self, path: &[u8], facts: &Facts<'_>) -> Truth {
+        match (&self.when, facts.who) {
+            (None, _) => Truth::Yes,
+            (Some(when), Who::Unasked) if when.asks_who() => Truth::Unknown,
+            (Some(when), _) => match when.holds(path, facts) {
+                Ok(true) => Truth::Yes,
+                Ok(false) => Truth::No,
+                Err(failure) => Truth::Failed(failure),
+            },
         }
     }
 
@@ -159,6 +184,7 @@ impl Clauses {
             && self.client.is_none()
             && self.hours.is_none()
             && self.identity.is_none()
+            && self.when.is_none()
     }
 }
 

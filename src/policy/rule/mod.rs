@@ -10,6 +10,7 @@ mod tests;
 
 use crate::domain::location::Location;
 use crate::domain::target::Target;
+use crate::policy::expr::Failure;
 use crate::policy::rule::clause::{Clauses, Facts, Truth};
 
 /// What a rule asks for before it allows.
@@ -98,6 +99,13 @@ pub enum Outcome {
     Unmatched,
     /// It depends on who it is, which is not known yet.
     Undecided,
+    /// A rule cannot be asked; that denies, whatever stands below it (R4).
+    Failed {
+        /// Where the rule stands.
+        at: Location,
+        /// Why.
+        failure: Failure,
+    },
 }
 
 impl Outcome {
@@ -105,6 +113,8 @@ impl Outcome {
     fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Undecided, _) | (_, Self::Undecided) => Self::Undecided,
+            // As strict as a denial, and it tells more.
+            (failed @ Self::Failed { .. }, _) | (_, failed @ Self::Failed { .. }) => failed,
             (Self::Matched(mine), Self::Matched(theirs)) => Self::Matched(mine.or_stricter(theirs)),
             // Without a match it is denied anyway; a rule that denies it too tells more.
             (Self::Matched(verdict), Self::Unmatched)
@@ -152,6 +162,7 @@ impl Rules {
                 }
                 Truth::No => {}
                 Truth::Unknown => return Outcome::Undecided,
+                Truth::Failed(failure) => return Outcome::Failed { at: rule.at, failure },
             }
         }
         Outcome::Unmatched

@@ -4,6 +4,7 @@ use super::clause::{IdentityClauses, OneOf, PathClause, Who};
 use super::*;
 use crate::domain::identity::{IdentityView, Owner};
 use crate::domain::network::{LOOPBACK, Networks};
+use crate::domain::request::Scheme;
 use crate::domain::target::PathForms;
 use crate::domain::time::Timestamp;
 
@@ -30,7 +31,8 @@ fn rule(path: Option<&str>, methods: Option<&[&str]>, effect: Effect) -> Rule {
 
 fn facts(method: &str) -> Facts<'_> {
     let now = Timestamp::default();
-    Facts { method, query: None, client: LOOPBACK, now, who: Who::Nobody }
+    let (host, scheme) = ("app.example.com", Scheme::Https);
+    Facts { method, host, scheme, query: None, client: LOOPBACK, now, who: Who::Nobody }
 }
 
 /// The effect of the first match on one path; `None` is a denial.
@@ -38,7 +40,7 @@ fn effect(rules: &Rules, path: &str, facts: &Facts<'_>) -> Option<Effect> {
     match rules.walk(path.as_bytes(), facts) {
         Outcome::Matched(verdict) => Some(verdict.effect),
         Outcome::Unmatched => None,
-        Outcome::Undecided => panic!("undecided"),
+        Outcome::Undecided | Outcome::Failed { .. } => panic!("no effect"),
     }
 }
 
@@ -128,8 +130,8 @@ impl IdentityView for User {
         self.1
     }
 
-    fn has(&self, variable: &str, value: &str) -> bool {
-        variable == "groups" && self.2.contains(&value)
+    fn each_value(&self, each: &mut dyn FnMut(&str, &str)) {
+        self.2.iter().for_each(|group| each("groups", group));
     }
 }
 
@@ -217,7 +219,7 @@ const EFFECTS: [Effect; 7] = [
 fn verdict(rules: &Rules, raw: &str, forms: PathForms) -> Option<Verdict> {
     match rules.outcome(&Target::parse(raw.as_bytes(), forms).unwrap(), &facts("GET")) {
         Outcome::Matched(verdict) => Some(verdict),
-        Outcome::Unmatched | Outcome::Undecided => None,
+        Outcome::Unmatched | Outcome::Undecided | Outcome::Failed { .. } => None,
     }
 }
 

@@ -290,10 +290,8 @@ impl IdentityView for Session {
         self.level()
     }
 
-    fn has(&self, variable: &str, value: &str) -> bool {
-        let mut found = false;
-        self.each_value(|name, one| found = found || (name == variable && one == value));
-        found
+    fn each_value(&self, each: &mut dyn FnMut(&str, &str)) {
+        self.each_value(each);
     }
 }
 
