@@ -104,7 +104,8 @@ fn over_a_unix_socket_envoy_is_answered_if_unix_is_listed_and_else_denied() {
         let answer = request.send(envoy.address);
         assert_eq!((answer.status, answer.one("X-Echo")), (403, None), "{answer}");
     }
-    assert!(unlisted.log().contains("untrusted_peer"), "{}", unlisted.log());
+    // A line of the audit is written after the answer.
+    support::wait_for("an audit line", || unlisted.log().contains("untrusted_peer").then_some(()));
 }
 
 #[test]
