@@ -166,7 +166,7 @@ fn trusted_proxies(written: &OneOrMany, compiler: &mut Compiler<'_>) -> Option<T
     let path = KeyPath::of("trusted_proxies");
     let proxies = compiler.listed(&path, written, TrustedProxies::parse, TrustedProxies::extend)?;
     if proxies.is_empty() && !compiler.document.wrote(&path.index(0)) {
-        let text = "no proxy is trusted, so nobody gets an answer on /auth/*; list your nginx";
+        let text = "no proxy is trusted, so nobody gets an answer on /auth/*; list your proxies";
         compiler.warn(&path, text);
     }
     Some(proxies)
