@@ -9,6 +9,7 @@ use std::path::Path;
 use vouchsafe::config;
 use vouchsafe::domain::decision::Reason;
 use vouchsafe::domain::limits::LIMITS;
+use vouchsafe::edge::admin::openapi;
 use vouchsafe::edge::http::headers::{ASSERTION, RESERVED_HEADERS};
 use vouchsafe::policy::expr::names::{FUNCTIONS, NAMES};
 use vouchsafe::telemetry::metrics::Metrics;
@@ -61,6 +62,11 @@ fn reasons_are_documented_as_they_are() {
         .unwrap();
     }
     is_fresh("docs/reasons.md", &text);
+}
+
+#[test]
+fn the_admin_api_is_documented_as_it_is() {
+    is_fresh("docs/openapi.json", &format!("{:#}\n", openapi::document()));
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use crate::config::KeySource;
@@ -58,6 +60,31 @@ fn create(path: &Path) -> anyhow::Result<Secret> {
         tracing::info!(path = %path.display(), "created a session key");
     }
     read(path)?.with_context(failed(path))
+}
+
+/// The credential of a source, without the newline that editors put at a file's end; a file that does not exist
+/// is created with 43 random letters and digits, mode 0600.
+///
+/// # Errors
+/// The file cannot be read or written.
+pub fn credential(source: &KeySource) -> anyhow::Result<Secret> {
+    let path = match source {
+        KeySource::Given(secret) => return Ok(Secret::new(secret.expose().to_vec())),
+        KeySource::File(path) => path,
+    };
+    if !path.exists() {
+        let mut bytes = Zeroizing::new([0; MIN_KEY_BYTES]);
+        getrandom::fill(&mut *bytes)
+            .map_err(|error| anyhow::anyhow!(error))
+            .with_context(failed(path))?;
+        let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
+        if write_new(path, text.as_bytes())? {
+            tracing::info!(path = %path.display(), "created the credential of the admin API");
+        }
+    }
+    let secret = read(path)?.with_context(failed(path))?;
+    let bytes = secret.expose();
+    Ok(Secret::new(bytes.strip_suffix(b"\n").unwrap_or(bytes).to_vec()))
 }
 
 /// Makes a key that signs assertions, and returns its id. A file that is there stays as it is.
@@ -119,6 +146,18 @@ mod tests {
         assert_eq!(first.expose(), second.expose());
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_credential_is_created_once_and_can_be_typed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data/admin.credential");
+        let source = KeySource::File(path.clone());
+        let first = credential(&source).unwrap();
+        assert!(first.expose().len() == 43 && first.expose().iter().all(u8::is_ascii_graphic));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::write(&path, [first.expose(), b"\n"].concat()).unwrap();
+        assert_eq!(credential(&source).unwrap().expose(), first.expose());
     }
 
     #[test]

@@ -3,11 +3,13 @@
 //! Runtimes: actix-web runs its own workers, one thread each; signals, touches and sweeps run on the
 //! process's tokio runtime; the store's writer and the audit writer are plain threads.
 
+pub mod admin_client;
 mod connections;
 mod grpc;
 pub mod hint;
 mod http;
 pub mod keys;
+pub mod rehearsal;
 mod shutdown;
 pub mod sockets;
 
@@ -21,9 +23,12 @@ use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
 use crate::app::sockets::Place;
+use crate::authority::refusals::RefusalSettings;
 use crate::authority::{Authority, LoginSettings};
-use crate::config::{Settings, StoreSettings};
+use crate::config::{AdminSettings, Settings, StoreSettings};
+use crate::domain::secret::SecretDigest;
 use crate::domain::time::Timestamp;
+use crate::edge::admin::gate::Gate;
 use crate::edge::admin::{self, Admin};
 use crate::edge::clock::Clock;
 use crate::edge::http::pages::Pages;
@@ -92,9 +97,17 @@ impl Daemon {
         let (sessions, touches) =
             Sessions::new(store, settings.sessions, fingerprinter, Arc::clone(&metrics));
         let sessions = Arc::new(sessions);
+        let refusals =
+            RefusalSettings { shown_variables: settings.shown_variables, loaded: clock.now() };
         let login = LoginSettings { choice: settings.portal.choice };
-        let authority =
-            Arc::new(Authority::new(settings.policy, login, Arc::clone(&sessions), audit, metrics));
+        let authority = Arc::new(Authority::new(
+            settings.policy,
+            login,
+            refusals,
+            Arc::clone(&sessions),
+            audit,
+            metrics,
+        ));
         let toucher = Arc::clone(&sessions);
         let sweeper = Arc::clone(&sessions);
         let background = vec![
@@ -112,7 +125,9 @@ impl Daemon {
         let public = http::Listener::bind(listen.public, move |app| {
             app.app_data(edge.clone()).configure(edge::http::routes);
         })?;
+        let gate = if listen.admin.is_some() { gate(&settings.admin)? } else { Gate::default() };
         let admin_state = web::Data::new(Admin {
+            gate,
             authority: Arc::clone(&authority),
             clock,
             stopping: Arc::clone(&stopping),
@@ -201,6 +216,13 @@ pub fn start_logging(settings: &Settings) {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
+}
+
+/// Who may use the API. Without an admin listener no credential is made.
+fn gate(settings: &AdminSettings) -> anyhow::Result<Gate> {
+    let digest = |source| keys::credential(source).map(|secret| SecretDigest::of(secret.expose()));
+    let credentials = settings.credentials.iter().map(digest).collect::<anyhow::Result<_>>()?;
+    Ok(Gate { hosts: settings.hosts.clone(), credentials })
 }
 
 /// Opens the configured store; also the newest time that it has seen.

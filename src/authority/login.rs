@@ -6,6 +6,7 @@ use crate::authority::loops::{LoopCause, cause_of};
 use crate::authority::portal::PortalCookie;
 use crate::authority::{Authority, opening};
 use crate::domain::decision::{Decision, Reason, SetCookie};
+use crate::domain::explanation::Happening;
 use crate::domain::identity::{Asserted, Owner};
 use crate::domain::request::{Dialect, PortalRequest, Scheme};
 use crate::domain::time::Timestamp;
@@ -139,7 +140,8 @@ impl Authority {
             (Err(reason), PortalCookie::Dead(why)) if is_no_identity(reason) => refused(*why),
             (Err(reason), _) => refused(reason),
             (Ok(asserted), PortalCookie::Live(keyed)) if keyed.1.is_same_user(&asserted) => {
-                let (_, session) = self.renewed(keyed.clone(), &asserted, now).await?;
+                let (_, session) =
+                    self.renewed(keyed.clone(), &asserted, now, &mut Happening).await?;
                 Ok(self.arrived(request, &session, back, now))
             }
             (Ok(_), _) if !self.is_chosen(request.lm_auth) => refused(Reason::ChoiceMissing),

@@ -1,6 +1,7 @@
 //! The menu: the applications that a person may begin with.
 
 use crate::authority::Authority;
+use crate::domain::explanation::Happening;
 use crate::domain::request::Scheme;
 use crate::domain::target::Target;
 use crate::domain::time::Timestamp;
@@ -40,7 +41,7 @@ impl Authority {
                 let host = url.host_str().unwrap_or_default();
                 let query = url.query().map(str::as_bytes);
                 let facts = Facts { method: "GET", host, scheme, query, client, now, who };
-                match application.rules.outcome(&target, &facts) {
+                match application.rules.outcome(&target, &facts, &mut Happening) {
                     Outcome::Matched(Verdict { effect, .. }) if opens(effect) => {
                         Some(MenuEntry { name: &application.name, url: url.as_str() })
                     }

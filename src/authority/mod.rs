@@ -5,6 +5,7 @@
 
 mod assertions;
 pub mod decide;
+pub mod explain;
 mod exports;
 mod identify;
 pub mod login;
@@ -16,6 +17,8 @@ pub mod menu;
 mod outage_tests;
 mod portal;
 mod portrait;
+mod question;
+pub mod refusals;
 mod report;
 
 use std::sync::Arc;
@@ -26,11 +29,12 @@ use crate::authority::assertions::AssertionsCache;
 use crate::authority::exports::ExportsCache;
 use crate::authority::loops::LoginLoops;
 use crate::authority::losses::Losses;
+use crate::authority::refusals::{RefusalSettings, Refusals};
 use crate::authority::report::FailedRules;
 use crate::domain::decision::{CookiesLeft, Decision, Reason};
 use crate::domain::encoding::DropReason;
 use crate::domain::identity::{Asserted, Owner, SessionKey};
-use crate::domain::request::Dialect;
+use crate::domain::request::{Dialect, Peer};
 use crate::domain::time::Timestamp;
 use crate::policy::Policy;
 use crate::policy::application::Application;
@@ -59,6 +63,7 @@ pub struct Authority {
     audit: Audit,
     metrics: Arc<Metrics>,
     failed_rules: FailedRules,
+    refusals: Refusals,
 }
 
 impl Authority {
@@ -67,6 +72,7 @@ impl Authority {
     pub fn new(
         policy: Policy,
         login: LoginSettings,
+        refusals: RefusalSettings,
         sessions: Arc<Sessions>,
         audit: Audit,
         metrics: Arc<Metrics>,
@@ -87,6 +93,7 @@ impl Authority {
             audit,
             metrics,
             failed_rules,
+            refusals: Refusals::new(refusals),
         }
     }
 
@@ -160,6 +167,12 @@ impl Authority {
             Some(assertions) => assertions.key_set().clone(),
             None => Bytes::from_static(br#"{"keys":[]}"#),
         }
+    }
+
+    /// Somebody who may speak for a client, to ask in the name of; `None` if nobody may.
+    #[must_use]
+    pub fn trusted_peer(&self) -> Option<Peer> {
+        self.policy.trust.trusted_peer()
     }
 
     /// The names of every header that a master sends; none of them may reach an application.

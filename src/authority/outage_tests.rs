@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::authority::login::{Login, LoginRequest};
 use crate::authority::logout::{BackchannelLogout, Logout, LogoutRequest};
+use crate::authority::refusals::RefusalSettings;
 use crate::authority::{Authority, LoginSettings};
 use crate::config;
 use crate::domain::decision::{Decision, Reason};
@@ -44,7 +45,14 @@ impl Here {
         let sessions = Arc::new(sessions);
         let login = LoginSettings { choice: None };
         Self {
-            authority: Authority::new(settings.policy, login, sessions, audit, metrics),
+            authority: Authority::new(
+                settings.policy,
+                login,
+                RefusalSettings::default(),
+                sessions,
+                audit,
+                metrics,
+            ),
             failing,
         }
     }

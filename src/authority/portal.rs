@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::policy::return_url::{ReturnUrl, ReturnUrlError};
 use crate::policy::trust::{NotAdmitted, Standing, ambiguous};
 use crate::session::cookie::{Half, Presented};
-use crate::session::{Keyed, Lookup, SessionError};
+use crate::session::{Keyed, Lookup, SessionError, Visit};
 
 /// What the session cookie of a portal request is worth.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Authority {
     ) -> Result<(Vec<Keyed>, Reason), SessionError> {
         let (mut live, mut why) = (Vec::new(), Reason::SessionUnknown);
         for id in &presented.ids {
-            match self.sessions.find_cookie(id, presented.half, now).await? {
+            match self.sessions.find_cookie(id, presented.half, Visit::Use, now).await? {
                 (key, Lookup::Live(session)) => live.push((key, session)),
                 (_, Lookup::Ended) => why = Reason::SessionEnded,
                 (_, Lookup::Expired) => why = Reason::SessionExpired,

@@ -2,6 +2,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands answer on the terminal")]
 
 mod check;
+mod explain;
+mod explanation_text;
 mod key;
 mod schema;
 mod serve;
@@ -11,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::cli::explain::ExplainArguments;
 use crate::config::{self, Diagnostics, Settings};
 
 /// Auth subrequest daemon: vouches for the identities of a trusted master SSO.
@@ -31,6 +34,8 @@ enum Command {
     Serve,
     /// Check the configuration: exit code 0 if it can be used, 2 with every error if not.
     Check,
+    /// Say why a request is decided as it is: one made up here, or one that the daemon refused.
+    Explain(Box<ExplainArguments>),
     /// Make keys.
     #[command(subcommand)]
     Key(KeyCommand),
@@ -73,6 +78,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     match &arguments.command {
         None | Some(Command::Serve) => serve::run(config),
         Some(Command::Check) => check::run(config),
+        Some(Command::Explain(arguments)) => explain::run(config, arguments),
         Some(Command::Key(KeyCommand::New { file })) => key::create(file),
         Some(Command::Schema) => schema::run(),
     }

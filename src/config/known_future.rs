@@ -21,7 +21,6 @@ pub const FUTURE_KEYS: &[&str] = &[
     "sessions.store.tls",
     "applications[].factor_in_request",
     "applications[].rules[].factor_max_age",
-    "admin",
     "groups",
     "macros",
     "mfa",

@@ -72,6 +72,15 @@ pub enum KeySource {
     Given(Secret),
 }
 
+/// Who may use the admin listener's API.
+#[derive(Debug, Default)]
+pub struct AdminSettings {
+    /// Names under which it is reached, besides `localhost` and its own address; canonical.
+    pub hosts: Vec<Box<str>>,
+    /// What must be presented; any of them. Nobody may use the API if there is none.
+    pub credentials: Vec<KeySource>,
+}
+
 /// A checked configuration.
 #[derive(Debug)]
 pub struct Settings {
@@ -89,6 +98,10 @@ pub struct Settings {
     pub store: StoreSettings,
     /// The log.
     pub log: LogSettings,
+    /// The admin API.
+    pub admin: AdminSettings,
+    /// Variables whose values explanations of refusals may show.
+    pub shown_variables: Vec<Box<str>>,
     /// The audit file; `None` writes audit lines to the log.
     pub audit: Option<PathBuf>,
     /// What is allowed but probably not meant; one line each.

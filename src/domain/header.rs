@@ -15,6 +15,9 @@ pub trait HeaderView: Sync {
     /// The header stands twice, or another header's name could be taken for it by a program that
     /// folds `_` and `.` into `-`. Refuse the request: nobody can tell which one is meant.
     fn unique(&self, name: &str) -> Result<Option<&[u8]>, AmbiguousHeader>;
+
+    /// The names of all headers as they came, for a person who asks why. No decision is made of them.
+    fn names(&self) -> Vec<&str>;
 }
 
 /// Why a header cannot be read.
@@ -83,6 +86,10 @@ impl HeaderView for HeaderList<'_> {
             }
         }
         Ok(found)
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.headers.iter().map(|(name, _)| *name).collect()
     }
 }
 

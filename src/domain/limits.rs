@@ -55,6 +55,11 @@ limits! {
     EXPRESSION_PARAMETERS = 256, "parameters", "query parameters that an expression sees; of more it fails, and its rule denies (`rule_failed`)";
     EXPORTS_PER_APPLICATION = 40, "headers", "exports of one application; more are a configuration error";
     APPLICATIONS = 10_000, "applications", "applications in one configuration; more are a configuration error";
+    REFUSALS_KEPT = 256, "refusals", "denials that can be explained by their request id, and as many challenges; older ones are forgotten";
+    REFUSAL_STEPS = 100, "steps", "steps of a kept refusal; of more the middle ones are left out";
+    REFUSALS_PER_CLIENT = 2, "refusals", "refusals of one client that are kept for explanation in a second; further ones are only counted and sampled";
+    REFUSALS_PER_SECOND = 20, "refusals", "refusals that are kept for explanation in a second; further ones are only counted and sampled";
+    API_BYTES = 65_536, "bytes", "body of a request to the admin API; longer is refused with 413";
     CONFIG_BYTES = 16_777_216, "bytes", "size of config.yaml; larger is a configuration error";
     RECORD_BYTES = 32768, "bytes", "one stored session record; larger is never written and never read";
 }

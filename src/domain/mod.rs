@@ -5,6 +5,7 @@
 
 pub mod decision;
 pub mod encoding;
+pub mod explanation;
 pub mod header;
 pub mod host;
 pub mod identity;

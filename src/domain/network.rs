@@ -65,6 +65,11 @@ impl Networks {
         self.0.iter().any(|network| network.contains(&address))
     }
 
+    /// One address of each network, in order.
+    pub fn samples(&self) -> impl Iterator<Item = IpAddr> + Clone {
+        self.0.iter().map(IpNet::addr)
+    }
+
     /// A network of this list that shares addresses with one of `other`, if any.
     #[must_use]
     pub fn overlap(&self, other: &Self) -> Option<IpNet> {

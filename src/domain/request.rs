@@ -119,6 +119,17 @@ pub enum Scheme {
     Https,
 }
 
+impl Scheme {
+    /// The scheme of a URL.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
 /// A request about which a decision is wanted. Nothing in it has been checked yet.
 pub struct AuthRequest<'a> {
     /// Who asks, in what words.

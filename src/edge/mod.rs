@@ -4,6 +4,7 @@
 //! is asked and how each decision is said; what the dialects say alike is in `refusal` and `removal`.
 
 pub mod admin;
+pub mod asked;
 pub mod clock;
 pub mod grpc;
 pub mod http;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::domain::location::Location;
 use crate::domain::target::PathForms;
 use crate::policy::export::Exports;
 use crate::policy::rule::Rules;
@@ -21,6 +22,8 @@ pub struct Application {
     pub id: ApplicationId,
     /// Its configured name; label of metrics.
     pub name: Arc<str>,
+    /// Its place in `config.yaml`.
+    pub at: Location,
     /// What it reads in paths besides the canonical spelling.
     pub path_forms: PathForms,
     /// Who may do what.
@@ -67,6 +70,7 @@ impl Applications {
         self.list.push(Application {
             id,
             name,
+            at: Location::default(),
             path_forms,
             rules,
             exports,
@@ -76,6 +80,13 @@ impl Applications {
             assertion: false,
         });
         id
+    }
+
+    /// Says where `application` was written.
+    pub fn place(&mut self, application: ApplicationId, at: Location) {
+        if let Some(application) = self.list.get_mut(application.0 as usize) {
+            application.at = at;
+        }
     }
 
     /// Lets allows of `application` be reused for `time` without asking.

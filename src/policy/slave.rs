@@ -25,7 +25,7 @@ pub struct ExportedVariable {
 }
 
 /// Reads a master's headers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SlaveBackend {
     /// Level of the sessions it opens.
     pub auth_level: u8,

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -44,17 +43,7 @@ impl Sessions {
             if current.has_attributes_of(asserted) {
                 return Ok(Lookup::Live(current));
             }
-            let draft = Draft {
-                kind: current.kind(),
-                asserted,
-                level: current.level(),
-                created: current.created(),
-                last_use: now.max(current.last_use()),
-                attributes_at: now.max(current.attributes_at().plus(Duration::from_millis(1))),
-                client: current.client(),
-                partner: current.partner(),
-            };
-            let bytes = draft.encode()?;
+            let bytes = Draft::refreshing(&current, asserted, now).encode()?;
             match self.replace(*key, &current, bytes, now).await? {
                 Replaced::Written(session) => return Ok(Lookup::Live(session)),
                 Replaced::Instead(Lookup::Live(newer)) => current = newer,

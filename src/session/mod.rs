@@ -10,6 +10,7 @@ pub mod cookie;
 pub mod fingerprint;
 mod flight;
 pub mod id;
+mod look;
 mod open;
 mod owner;
 pub mod quota;
@@ -32,6 +33,7 @@ use crate::session::cookie::{Half, SessionCookies};
 use crate::session::fingerprint::Fingerprinter;
 use crate::session::flight::Flights;
 use crate::session::id::{NoEntropy, SessionId};
+pub use crate::session::look::Visit;
 use crate::session::quota::{OpeningQuotas, QuotaExceeded};
 use crate::session::record::{Kind, RecordTooLarge, Session, Standing, tombstone};
 use crate::session::settings::SessionSettings;
@@ -201,7 +203,8 @@ impl Sessions {
         }
     }
 
-    /// Finds the session of a cookie; a record that is not for this cookie does not count.
+    /// Finds the session of a cookie; a record that is not for this cookie does not count. It is used by
+    /// that, or only looked at.
     ///
     /// # Errors
     /// As [`Sessions::find`].
@@ -209,19 +212,32 @@ impl Sessions {
         &self,
         id: &SessionId,
         half: Half,
+        visit: Visit,
         now: Timestamp,
     ) -> Result<(SessionKey, Lookup), SessionError> {
         let key = id.key();
-        let lookup = self.find(key, now).await?;
+        let lookup = self.visit(key, visit, now).await?;
         let Lookup::Live(session) = &lookup else { return Ok((key, lookup)) };
         match (half, session.kind(), session.partner()) {
             (Half::Main, Kind::Cookie, _) | (Half::PlainHttp, Kind::HttpCookie, _) => {
                 Ok((key, lookup))
             }
             (Half::PlainHttp, Kind::HttpAlias, Some(main)) => {
-                Ok((main, self.find(main, now).await?))
+                Ok((main, self.visit(main, visit, now).await?))
             }
             _ => Ok((key, Lookup::Unknown)),
+        }
+    }
+
+    async fn visit(
+        &self,
+        key: SessionKey,
+        visit: Visit,
+        now: Timestamp,
+    ) -> Result<Lookup, SessionError> {
+        match visit {
+            Visit::Use => self.find(key, now).await,
+            Visit::Look => Box::pin(self.look(key, now)).await,
         }
     }
 

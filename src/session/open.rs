@@ -162,7 +162,7 @@ fn opener<'a>(asserted: &Asserted<'a>) -> Opener<'a> {
 }
 
 /// A new session of `asserted`.
-fn draft<'a, 'i>(
+pub(super) fn draft<'a, 'i>(
     kind: Kind,
     asserted: &'a Asserted<'i>,
     partner: Option<SessionKey>,

@@ -24,6 +24,7 @@ use vouchsafe::app::keys::create_signing_key;
 use vouchsafe::config::{
     self, Diagnostics, KeySource, ListenAddress, ListenSettings, Settings, Severity, StoreSettings,
 };
+use vouchsafe::domain::explanation::Happening;
 use vouchsafe::domain::header::HeaderList;
 use vouchsafe::domain::network::{LOOPBACK, parse_chain};
 use vouchsafe::domain::request::{Peer, Scheme};
@@ -157,7 +158,9 @@ fn a_rule_knows_its_line_and_is_canonical() {
         let (host, scheme) = ("a.example.com", Scheme::Https);
         let facts =
             Facts { method, host, scheme, query: None, client: LOOPBACK, now, who: Who::Nobody };
-        let Outcome::Matched(verdict) = rules.outcome(&target, &facts) else { panic!() };
+        let Outcome::Matched(verdict) = rules.outcome(&target, &facts, &mut Happening) else {
+            panic!()
+        };
         verdict.effect
     };
     assert_eq!(effect("GET"), Effect::Allow(Requirement { master: true, level: 0 }));

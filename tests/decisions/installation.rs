@@ -6,6 +6,7 @@ use vouchsafe::app::keys::create_signing_key;
 use vouchsafe::app::open_store;
 use vouchsafe::authority::login::{Login, LoginRequest};
 use vouchsafe::authority::logout::{BackchannelLogout, Logout, LogoutRequest};
+use vouchsafe::authority::refusals::RefusalSettings;
 use vouchsafe::authority::{Authority, LoginSettings};
 use vouchsafe::config;
 use vouchsafe::domain::decision::{Decision, Reason};
@@ -55,6 +56,7 @@ sessions:
   quotas: { per_client: PER_CLIENT, per_master: PER_MASTER }
   store: STORE
 assertion: { keys: { file: assertion.pem } }
+log: { variables: groups }
 applications:
   - name: wiki
     hosts: [app.example.com, "*.apps.example.com"]
@@ -216,6 +218,7 @@ impl Installation {
         let authority = Arc::new(Authority::new(
             settings.policy,
             LoginSettings { choice: settings.portal.choice },
+            RefusalSettings { shown_variables: settings.shown_variables, loaded: at(0) },
             Arc::clone(&sessions),
             audit,
             Arc::clone(&metrics),

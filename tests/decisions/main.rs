@@ -5,6 +5,7 @@
 mod assertions;
 mod cookies;
 mod denials;
+mod explanations;
 mod expressions;
 mod floods;
 mod groups;

@@ -1,13 +1,23 @@
 //! What must hold for every request.
 
 use proptest::prelude::*;
-use vouchsafe::domain::decision::Decision;
+use vouchsafe::domain::decision::{Decision, Reason};
 
+use crate::explanations::target;
 use crate::installation::{Ask, Installation, STRANGER, at};
 
 fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
+
+/// What the dialect itself reads; of these no promise is made.
+const IS_INPUT: &[&str] = &[
+    "x-original-method",
+    "x-original-uri",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-for",
+];
 
 /// Header names that matter, their look-alikes, and others.
 fn header_name() -> impl Strategy<Value = String> {
@@ -60,6 +70,50 @@ proptest! {
             }
             let decision = here.decide(&ask, at(0)).await;
             assert!(!matches!(decision, Decision::Allow(_)), "{decision:?}");
+        });
+    }
+
+    #[test]
+    fn a_stranger_is_let_in_by_skip_and_unprotect_alone(
+        (host, path) in target(),
+        method in prop::sample::select(vec!["GET", "POST"]),
+        headers in prop::collection::vec((header_name(), "[ -~]{0,20}"), 0..4),
+        navigates in any::<bool>(),
+    ) {
+        block_on(async {
+            let mut ask = Ask::page(path).set("x-forwarded-host", host).set("x-original-method", method);
+            for (name, value) in headers.iter().filter(|(name, _)| !IS_INPUT.contains(&name.as_str())) {
+                ask = ask.header(name, value);
+            }
+            let ask = if navigates { ask.navigation() } else { ask };
+            let decision = Installation::usual().decide(&ask, at(0)).await;
+            if let Decision::Allow(grant) = decision {
+                assert!(matches!(grant.reason, Reason::Skipped | Reason::Unprotected), "{grant:?}");
+                assert!(grant.exports.subject.is_none() && grant.cookies.is_empty(), "{grant:?}");
+                assert!(grant.exports.headers.iter().all(|header| header.value.is_empty()));
+            }
+        });
+    }
+
+    /// SEMANTICS R4, last sentence, for somebody who has a session.
+    #[test]
+    fn a_users_headers_never_turn_a_refusal_into_an_allow(
+        (host, path) in target(),
+        method in prop::sample::select(vec!["GET", "POST"]),
+        headers in prop::collection::vec((header_name(), "[ -~]{0,20}"), 1..6),
+    ) {
+        block_on(async {
+            let here = Installation::usual();
+            let id = here.login("dwho", at(0)).await;
+            let plain = Ask::page(path)
+                .set("x-forwarded-host", host)
+                .set("x-original-method", method)
+                .cookie(format!("sid={id}"));
+            let more = headers.iter().filter(|(name, _)| !IS_INPUT.contains(&name.as_str()));
+            let spoiled = more.fold(plain.clone(), |ask, (name, value)| ask.header(name, value));
+            let (before, after) = (here.decide(&plain, at(1)).await, here.decide(&spoiled, at(2)).await);
+            let is_allowed = |decision: &Decision| matches!(decision, Decision::Allow(_));
+            assert!(is_allowed(&before) || !is_allowed(&after), "{before:?} {after:?}");
         });
     }
 

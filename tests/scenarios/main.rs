@@ -14,6 +14,7 @@
 //! - `secrecy`: what must stand in no log, metric, answer or file
 //! - `outage`: the daemon is killed, restarted, terminated under load
 //! - `exports`: many of them, and large ones
+//! - `explain`: why a request was refused, and who may ask
 //! - `encodings`: how values are written by a master and to an application, and those that must not be
 //! - `grpc`: the gRPC listener, asked by a client of Envoy's own protocol
 //! - `applications`: what the optional files of nginx are for; the five below share its world
@@ -49,6 +50,7 @@ mod cors;
 mod crash;
 mod dialects;
 mod encodings;
+mod explain;
 mod exports;
 mod floods;
 mod framing;

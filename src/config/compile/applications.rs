@@ -53,6 +53,7 @@ pub fn applications(
             rules::rules(&application.rules, forms, &raw.slave, &path.key("rules"), compiler);
         let url = url(application, &path, &mine, portal, compiler);
         let id = applications.add(name.unwrap_or_default(), forms, rules, exports, url);
+        applications.place(id, compiler.place(&path));
         if let Some(time) = cache(application, &path, compiler) {
             applications.let_reuse(id, time);
         }

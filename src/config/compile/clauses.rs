@@ -189,7 +189,7 @@ fn masters_exist(
 }
 
 /// Whether sessions can have this variable at all.
-fn variable_exists(
+pub fn variable_exists(
     name: &str,
     slave: &RawSlave,
     path: &KeyPath,

@@ -3,6 +3,7 @@
 //! A part that cannot be built is `None` and its errors are with the [`Compiler`]; the others are
 //! checked all the same.
 
+mod admin;
 mod applications;
 mod assertion;
 mod clauses;
@@ -140,6 +141,8 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
     let applications = applications::applications(raw, portal_origin, compiler);
     let logo = logo::logo(raw.slave.display_logo.as_ref(), compiler);
     let audit = audit(raw.audit.as_ref(), compiler);
+    let admin = admin::admin(raw.admin.as_ref(), compiler);
+    let shown_variables = shown_variables(raw, compiler);
     let (slave, portal) = (slave?, portal?);
     let slave_headers = slave.trust_headers();
     Some(Settings {
@@ -157,6 +160,8 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
         store: store?,
         log: log(&raw.log),
         audit: audit?,
+        admin: admin?,
+        shown_variables: shown_variables?,
         warnings: Vec::new(),
     })
 }
@@ -185,6 +190,20 @@ const fn log(raw: &RawLog) -> LogSettings {
             RawFormat::Json => LogFormat::Json,
         },
     }
+}
+
+/// Variables whose values explanations may show; `None` if one of them does not exist.
+fn shown_variables(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Vec<Box<str>>> {
+    let path = KeyPath::of("log.variables");
+    let mut names = Some(Vec::new());
+    for (index, name) in raw.log.variables.items.iter().enumerate() {
+        let at = if raw.log.variables.is_list { path.index(index) } else { path.clone() };
+        match (clauses::variable_exists(name, &raw.slave, &at, compiler), &mut names) {
+            (true, Some(names)) => names.push(name.as_str().into()),
+            _ => names = None,
+        }
+    }
+    names
 }
 
 /// `None` is an error, `Some(None)` no audit file.

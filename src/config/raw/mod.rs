@@ -4,6 +4,7 @@
 //! Must not know: what a value means; that is `compile`'s. Nothing here has a `Debug`, because
 //! the file may hold secrets. No key is required here: a missing one is reported with all the others.
 
+mod admin;
 mod applications;
 mod assertion;
 mod listen;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::raw_value::{OneOrMany, Ordered};
 
+pub use admin::RawAdmin;
 pub use applications::{RawApplication, RawEffect, RawHours, RawRule};
 pub use assertion::RawAssertion;
 pub use listen::{RawListen, RawTls};
@@ -39,6 +41,9 @@ pub struct RawConfig {
     pub sessions: RawSessions,
     /// Protected virtual hosts. Default: none.
     pub applications: Vec<RawApplication>,
+    /// Who may use the admin listener's API.
+    #[schemars(with = "RawAdmin")]
+    pub admin: Option<RawAdmin>,
     /// Signed identity assertions, for applications with `assertion: true`. Default: none are signed.
     #[schemars(with = "RawAssertion")]
     pub assertion: Option<RawAssertion>,
@@ -83,6 +88,8 @@ pub struct RawLog {
     pub level: RawLevel,
     /// `text` for people or `json` for machines. Default: `text`.
     pub format: RawFormat,
+    /// Exported variables whose values may be shown where a refusal is explained afterwards. Default: none.
+    pub variables: OneOrMany,
 }
 
 /// A log level.
@@ -120,6 +127,6 @@ pub struct RawAudit {
 
 impl Default for RawLog {
     fn default() -> Self {
-        Self { level: RawLevel::Info, format: RawFormat::Text }
+        Self { level: RawLevel::Info, format: RawFormat::Text, variables: OneOrMany::default() }
     }
 }

@@ -1,12 +1,21 @@
-//! The admin listener: metrics and health. Its routes do not exist on the public one.
+//! The admin listener: metrics and health for everybody who can reach it, the API for whoever has the credential.
+//! Its routes do not exist on the public one.
+
+mod explain;
+pub mod gate;
+pub mod openapi;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
+use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, web};
+use serde::Serialize;
 
 use crate::authority::Authority;
+use crate::domain::limits::API_BYTES;
+use crate::edge::admin::gate::Gate;
 use crate::edge::clock::Clock;
 
 /// What the admin handlers need.
@@ -16,6 +25,8 @@ pub struct Admin {
     pub authority: Arc<Authority>,
     /// When.
     pub clock: Clock,
+    /// Who may use the API.
+    pub gate: Gate,
     /// Set once the daemon has begun to stop; readiness turns red first.
     pub stopping: Arc<AtomicBool>,
 }
@@ -25,7 +36,36 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/metrics").route(web::get().to(metrics)))
         .service(web::resource("/livez").route(web::get().to(live)))
-        .service(web::resource("/readyz").route(web::get().to(ready)));
+        .service(web::resource("/readyz").route(web::get().to(ready)))
+        .service(api());
+}
+
+/// The API; its gate stands before what does not exist, too.
+fn api() -> impl actix_web::dev::HttpServiceFactory {
+    web::scope("/api")
+        .wrap(from_fn(gate::guard))
+        .app_data(web::PayloadConfig::new(API_BYTES))
+        .service(
+            web::resource("/v1/explain")
+                .route(web::get().to(explain::refusals))
+                .route(web::post().to(explain::explain)),
+        )
+        .service(web::resource("/openapi.json").route(web::get().to(openapi::openapi)))
+        .default_service(web::to(async || {
+            problem(StatusCode::NOT_FOUND, "there is nothing here; see docs/explain.md")
+        }))
+}
+
+/// An answer of the API.
+fn json(value: &impl Serialize) -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(value)
+}
+
+/// A refusal of the API: what is wrong and what to do.
+fn problem(status: StatusCode, text: &str) -> HttpResponse {
+    HttpResponse::build(status)
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(serde_json::json!({ "error": text }))
 }
 
 async fn metrics(admin: web::Data<Admin>) -> HttpResponse {

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::explanation::Happening;
 use crate::domain::identity::{IdentityView, Owner};
 use crate::domain::limits::EXPRESSION_PARAMETERS;
 use crate::domain::location::Location;
@@ -356,7 +357,7 @@ fn an_expression_knows_whether_it_asks_who_it_is() {
     ] {
         assert_eq!(good(text).asks_who(), expected, "{text}");
         let clauses = Clauses { when: Some(good(text)), ..Clauses::default() };
-        let is_unknown = clauses.hold(b"/", &facts(Who::Unasked)) == Truth::Unknown;
+        let is_unknown = clauses.hold(b"/", &facts(Who::Unasked), &mut Happening) == Truth::Unknown;
         assert_eq!(is_unknown, expected, "{text}");
     }
 }
@@ -386,7 +387,7 @@ fn a_panic_of_the_library_denies_and_leaves_everything_as_it_was() {
     ]));
     let on = |path: &str| {
         let target = Target::parse(path.as_bytes(), PathForms::STRICT).unwrap();
-        rules.outcome(&target, &facts(Who::Somebody(&Doctor)))
+        rules.outcome(&target, &facts(Who::Somebody(&Doctor)), &mut Happening)
     };
     let failed = Outcome::Failed { at: rules.0[0].at, failure: Failure::Panicked };
     std::thread::scope(|scope| {
@@ -417,7 +418,7 @@ fn a_rule_that_fails_stops_the_walk_and_is_as_strict_as_a_denial() {
     ]));
     let outcome = |path: &str| {
         let target = Target::parse(path.as_bytes(), PathForms::ALL).unwrap();
-        rules.outcome(&target, &facts(Who::Somebody(&Doctor)))
+        rules.outcome(&target, &facts(Who::Somebody(&Doctor)), &mut Happening)
     };
     let failed = Outcome::Failed { at: rules.0[1].at, failure: Failure::NoEntry };
     // One form of the path is `/a`, which the last rule would take.
@@ -426,7 +427,7 @@ fn a_rule_that_fails_stops_the_walk_and_is_as_strict_as_a_denial() {
     // What does not hold anyway is not asked.
     let mut never = rule("/", broken(), Effect::Skip, 1);
     never.clauses.methods = Some([Box::from("GET")].into());
-    assert_eq!(never.clauses.hold(b"/", &facts(Who::Somebody(&Doctor))), Truth::No);
+    assert_eq!(never.clauses.hold(b"/", &facts(Who::Somebody(&Doctor)), &mut Happening), Truth::No);
 }
 
 /// Expressions that mostly compile.

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use globset::GlobMatcher;
 
+use crate::domain::explanation::{Held, Recorder};
 use crate::domain::identity::IdentityView;
 use crate::domain::network::Networks;
 use crate::domain::request::Scheme;
@@ -58,6 +59,17 @@ pub enum Truth {
     Failed(Failure),
 }
 
+impl From<Truth> for Held {
+    fn from(truth: Truth) -> Self {
+        match truth {
+            Truth::Yes => Self::Yes,
+            Truth::No => Self::No,
+            Truth::Unknown => Self::Unknown,
+            Truth::Failed(_) => Self::Failed,
+        }
+    }
+}
+
 /// What a path must be like.
 #[derive(Debug, Clone)]
 pub enum PathClause {
@@ -72,6 +84,16 @@ pub enum PathClause {
 }
 
 impl PathClause {
+    /// Its key in a rule.
+    const fn key(&self) -> &'static str {
+        match self {
+            Self::Prefix(_) => "path",
+            Self::Exact(_) => "path_exact",
+            Self::Glob(_) => "path_glob",
+            Self::Regex(_) => "path_regex",
+        }
+    }
+
     fn holds(&self, path: &[u8]) -> bool {
         match self {
             Self::Prefix(prefix) => match path.strip_prefix(&**prefix) {
@@ -113,17 +135,37 @@ pub struct IdentityClauses {
 }
 
 impl IdentityClauses {
-    fn hold(&self, who: &dyn IdentityView) -> bool {
+    fn hold(&self, who: &dyn IdentityView, recorder: &mut impl Recorder) -> bool {
         let owner = who.owner();
-        let among = |list: &Option<Box<[Box<str>]>>, name: &str| {
-            list.as_ref().is_none_or(|list| list.iter().any(|one| &**one == name))
+        let mut told = |clause, about: Option<&str>, holds: bool| {
+            recorder.clause(clause, about, holds.into());
+            holds
         };
-        let has =
-            |variable: &OneOf| variable.values.iter().any(|value| who.has(&variable.name, value));
-        who.level() >= self.level
-            && among(&self.masters, owner.master)
-            && among(&self.users, owner.user)
-            && self.variables.iter().all(has)
+        let among = |list: &[Box<str>], name: &str| list.iter().any(|one| &**one == name);
+        (self.level == 0 || told("session_level", None, who.level() >= self.level))
+            && self
+                .masters
+                .as_ref()
+                .is_none_or(|list| told("master", None, among(list, owner.master)))
+            && self.users.as_ref().is_none_or(|list| told("user", None, among(list, owner.user)))
+            && self.variables.iter().all(|OneOf { name, values }| {
+                told("variable", Some(name), values.iter().any(|value| who.has(name, value)))
+            })
+    }
+
+    /// Tells that all of this depends on who it is.
+    fn wait(&self, recorder: &mut impl Recorder) {
+        let asked = [
+            ("session_level", self.level > 0),
+            ("master", self.masters.is_some()),
+            ("user", self.users.is_some()),
+        ];
+        for (clause, _) in asked.into_iter().filter(|(_, is_asked)| *is_asked) {
+            recorder.clause(clause, None, Held::Unknown);
+        }
+        for variable in &self.variables {
+            recorder.clause("variable", Some(&variable.name), Held::Unknown);
+        }
     }
 }
 
@@ -148,33 +190,66 @@ pub struct Clauses {
 
 impl Clauses {
     /// Whether all of them hold for a request with this path.
-    #[must_use]
-    pub fn hold(&self, path: &[u8], facts: &Facts<'_>) -> Truth {
-        let of_the_request = self.paths.iter().all(|clause| clause.holds(path))
-            && self.methods.as_ref().is_none_or(|list| list.iter().any(|m| &**m == facts.method))
-            && self.hours.as_ref().is_none_or(|hours| hours.contain(facts.now))
-            && self.client.as_ref().is_none_or(|networks| networks.contains(facts.client))
-            && self.query.iter().all(|parameter| has_parameter(facts.query, parameter));
+    pub fn hold(&self, path: &[u8], facts: &Facts<'_>, recorder: &mut impl Recorder) -> Truth {
+        let of_the_request = self.of_the_request_hold(path, facts, recorder);
         match (of_the_request, &self.identity, facts.who) {
-            (true, None, _) => self.expression_holds(path, facts),
-            (true, Some(_), Who::Unasked) => Truth::Unknown,
-            (true, Some(clauses), Who::Somebody(who)) if clauses.hold(who) => {
-                self.expression_holds(path, facts)
+            (true, None, _) => self.expression_holds(path, facts, recorder),
+            (true, Some(clauses), Who::Unasked) => {
+                clauses.wait(recorder);
+                Truth::Unknown
             }
-            (false, _, _) | (true, Some(_), Who::Nobody | Who::Somebody(_)) => Truth::No,
+            (true, Some(clauses), Who::Somebody(who)) if clauses.hold(who, recorder) => {
+                self.expression_holds(path, facts, recorder)
+            }
+            (true, Some(_), Who::Nobody) => {
+                recorder.clause("anybody at all", None, Held::No);
+                Truth::No
+            }
+            (false, _, _) | (true, Some(_), Who::Somebody(_)) => Truth::No,
         }
     }
 
-    fn expression_holds(&self, path: &[u8], facts: &Facts<'_>) -> Truth {
-        match (&self.when, facts.who) {
-            (None, _) => Truth::Yes,
+    fn of_the_request_hold(
+        &self,
+        path: &[u8],
+        facts: &Facts<'_>,
+        recorder: &mut impl Recorder,
+    ) -> bool {
+        let mut told = |clause, about: Option<&str>, holds: bool| {
+            recorder.clause(clause, about, holds.into());
+            holds
+        };
+        self.paths.iter().all(|clause| told(clause.key(), None, clause.holds(path)))
+            && self.methods.as_ref().is_none_or(|list| {
+                told("method", None, list.iter().any(|method| &**method == facts.method))
+            })
+            && self.hours.as_ref().is_none_or(|hours| told("time", None, hours.contain(facts.now)))
+            && self
+                .client
+                .as_ref()
+                .is_none_or(|networks| told("client", None, networks.contains(facts.client)))
+            && self.query.iter().all(|parameter| {
+                told("query", Some(&parameter.name), has_parameter(facts.query, parameter))
+            })
+    }
+
+    fn expression_holds(
+        &self,
+        path: &[u8],
+        facts: &Facts<'_>,
+        recorder: &mut impl Recorder,
+    ) -> Truth {
+        let truth = match (&self.when, facts.who) {
+            (None, _) => return Truth::Yes,
             (Some(when), Who::Unasked) if when.asks_who() => Truth::Unknown,
             (Some(when), _) => match when.holds(path, facts) {
                 Ok(true) => Truth::Yes,
                 Ok(false) => Truth::No,
                 Err(failure) => Truth::Failed(failure),
             },
-        }
+        };
+        recorder.clause("when", None, truth.into());
+        truth
     }
 
     /// Whether they hold for every request with such a path and method.

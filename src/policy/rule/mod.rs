@@ -8,6 +8,7 @@ pub mod hours;
 #[cfg(test)]
 mod tests;
 
+use crate::domain::explanation::{Recorder, Stage};
 use crate::domain::location::Location;
 use crate::domain::target::Target;
 use crate::policy::expr::Failure;
@@ -147,16 +148,30 @@ pub struct Rules(pub Box<[Rule]>);
 impl Rules {
     /// What the rules say about a request for `target`: of all that its path may be read as, the
     /// strictest (R2).
-    #[must_use]
-    pub fn outcome(&self, target: &Target<'_>, facts: &Facts<'_>) -> Outcome {
-        let mut forms = target.forms().map(|form| self.walk(form, facts));
+    pub fn outcome(
+        &self,
+        target: &Target<'_>,
+        facts: &Facts<'_>,
+        recorder: &mut impl Recorder,
+    ) -> Outcome {
+        let is_one = target.forms().nth(1).is_none();
+        let mut forms = target.forms().map(|form| {
+            if !is_one {
+                recorder.note(Stage::Rules, || {
+                    format!("the path may be read as {}", String::from_utf8_lossy(form))
+                });
+            }
+            self.walk(form, facts, recorder)
+        });
         let kept = forms.next().unwrap_or(Outcome::Unmatched);
         forms.fold(kept, Outcome::and)
     }
 
-    fn walk(&self, path: &[u8], facts: &Facts<'_>) -> Outcome {
+    fn walk(&self, path: &[u8], facts: &Facts<'_>, recorder: &mut impl Recorder) -> Outcome {
         for rule in &self.0 {
-            match rule.clauses.hold(path, facts) {
+            let truth = rule.clauses.hold(path, facts, recorder);
+            recorder.rule(rule.at, truth.into());
+            match truth {
                 Truth::Yes => {
                     return Outcome::Matched(Verdict { effect: rule.effect, at: rule.at });
                 }

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::clause::{IdentityClauses, OneOf, PathClause, Who};
 use super::*;
+use crate::domain::explanation::Happening;
 use crate::domain::identity::{IdentityView, Owner};
 use crate::domain::network::{LOOPBACK, Networks};
 use crate::domain::request::Scheme;
@@ -37,7 +38,7 @@ fn facts(method: &str) -> Facts<'_> {
 
 /// The effect of the first match on one path; `None` is a denial.
 fn effect(rules: &Rules, path: &str, facts: &Facts<'_>) -> Option<Effect> {
-    match rules.walk(path.as_bytes(), facts) {
+    match rules.walk(path.as_bytes(), facts, &mut Happening) {
         Outcome::Matched(verdict) => Some(verdict.effect),
         Outcome::Unmatched => None,
         Outcome::Undecided | Outcome::Failed { .. } => panic!("no effect"),
@@ -46,7 +47,11 @@ fn effect(rules: &Rules, path: &str, facts: &Facts<'_>) -> Option<Effect> {
 
 #[track_caller]
 fn holds(clauses: &Clauses, path: &str, facts: &Facts<'_>, expected: Truth) {
-    assert_eq!(clauses.hold(path.as_bytes(), facts), expected, "{clauses:?} on {path}");
+    assert_eq!(
+        clauses.hold(path.as_bytes(), facts, &mut Happening),
+        expected,
+        "{clauses:?} on {path}"
+    );
 }
 
 #[track_caller]
@@ -181,11 +186,11 @@ fn a_walk_stops_where_somebody_has_to_be_asked_and_not_before() {
     admins.clauses.identity = Some(Box::default());
     let rules = Rules(Box::new([admins, rule(None, None, Effect::Skip)]));
     let unasked = Facts { who: Who::Unasked, ..facts("GET") };
-    assert_eq!(rules.walk(b"/admin", &unasked), Outcome::Undecided);
-    assert!(matches!(rules.walk(b"/assets", &unasked), Outcome::Matched(_)));
+    assert_eq!(rules.walk(b"/admin", &unasked, &mut Happening), Outcome::Undecided);
+    assert!(matches!(rules.walk(b"/assets", &unasked, &mut Happening), Outcome::Matched(_)));
     // One form of a path that is undecided leaves the whole path so.
     let target = Target::parse(b"/admin;x", PathForms::ALL).unwrap();
-    assert_eq!(rules.outcome(&target, &unasked), Outcome::Undecided);
+    assert_eq!(rules.outcome(&target, &unasked, &mut Happening), Outcome::Undecided);
 }
 
 #[test]
@@ -217,7 +222,11 @@ const EFFECTS: [Effect; 7] = [
 ];
 
 fn verdict(rules: &Rules, raw: &str, forms: PathForms) -> Option<Verdict> {
-    match rules.outcome(&Target::parse(raw.as_bytes(), forms).unwrap(), &facts("GET")) {
+    match rules.outcome(
+        &Target::parse(raw.as_bytes(), forms).unwrap(),
+        &facts("GET"),
+        &mut Happening,
+    ) {
         Outcome::Matched(verdict) => Some(verdict),
         Outcome::Unmatched | Outcome::Undecided | Outcome::Failed { .. } => None,
     }

@@ -148,7 +148,7 @@ impl TrustedProxies {
 }
 
 /// Proxies, masters, and the names of all trust headers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Trust {
     trusted_proxies: TrustedProxies,
     masters: Vec<Master>,
@@ -174,6 +174,25 @@ impl Trust {
         Self { trusted_proxies, masters, trust_headers }
     }
 
+    /// The same, but every master that has to prove itself does so with `content`. For a rehearsal, where
+    /// nobody has to prove anything and the real contents are known to nobody.
+    #[must_use]
+    pub fn rehearsed(mut self, content: &[u8]) -> Self {
+        let digest = SecretDigest::of(content);
+        for control in self.masters.iter_mut().filter_map(|master| master.control.as_mut()) {
+            control.contents.push(digest.clone());
+        }
+        self
+    }
+
+    /// Where a request of `master` could come from: an address of its own that is no proxy's, if it has one.
+    #[must_use]
+    pub fn address_of(&self, master: &Master) -> Option<IpAddr> {
+        let is_proxy = |address: &IpAddr| self.trusted_proxies.networks.contains(*address);
+        let mut own = master.networks.samples();
+        own.clone().find(|address| !is_proxy(address)).or_else(|| own.next())
+    }
+
     /// The masters, in the order of the configuration.
     #[must_use]
     pub fn masters(&self) -> &[Master] {
@@ -184,6 +203,13 @@ impl Trust {
     #[must_use]
     pub fn trust_headers(&self) -> &[HeaderName] {
         &self.trust_headers
+    }
+
+    /// One of those who may speak for a client, for asking in its name; `None` if nobody may.
+    #[must_use]
+    pub fn trusted_peer(&self) -> Option<Peer> {
+        let TrustedProxies { networks, unix } = &self.trusted_proxies;
+        networks.samples().next().map(Peer::Address).or(unix.then_some(Peer::Unix))
     }
 
     /// Whether `peer` may speak for a client.

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::identity::{Asserted, SessionKey};
 use crate::domain::limits::RECORD_BYTES;
 use crate::domain::network::octets;
 use crate::domain::time::Timestamp;
-use crate::session::record::{HAS_PARTNER, HEAD, Kind, PARTNER, VERSION};
+use crate::session::record::{HAS_PARTNER, HEAD, Kind, PARTNER, Session, VERSION};
 
 /// An identity that does not fit into one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +36,22 @@ pub struct Draft<'a, 'i> {
     pub partner: Option<SessionKey>,
 }
 
-impl Draft<'_, '_> {
+impl<'a, 'i> Draft<'a, 'i> {
+    /// `session` with the attributes of `asserted`; level and factors stay (S1).
+    #[must_use]
+    pub fn refreshing(session: &Session, asserted: &'a Asserted<'i>, now: Timestamp) -> Self {
+        Self {
+            kind: session.kind(),
+            asserted,
+            level: session.level(),
+            created: session.created(),
+            last_use: now.max(session.last_use()),
+            attributes_at: now.max(session.attributes_at().plus(Duration::from_millis(1))),
+            client: session.client(),
+            partner: session.partner(),
+        }
+    }
+
     /// The record's bytes.
     ///
     /// # Errors

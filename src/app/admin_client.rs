@@ -1,0 +1,95 @@
+//! Asks the running daemon that a configuration describes, through its admin listener.
+//!
+//! Must not know: what is asked for. It goes where `listen.admin` says and presents `admin.credential`.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+pub use reqwest::Method;
+use reqwest::header::AUTHORIZATION;
+use reqwest::{Client, redirect};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::app::keys;
+use crate::config::{KeySource, ListenAddress, Settings};
+use crate::domain::secret::Secret;
+
+/// A daemon that has not answered by then is stuck.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The way to a running daemon.
+pub struct AdminClient {
+    client: Client,
+    base: String,
+    credential: Secret,
+}
+
+impl AdminClient {
+    /// The way to the daemon that runs with `settings`.
+    ///
+    /// # Errors
+    /// There is none; the message names the key to set.
+    pub fn new(settings: &Settings) -> anyhow::Result<Self> {
+        let listener = settings.listen.admin.as_ref();
+        let listener =
+            listener.context("the configuration has no admin listener; set listen.admin")?;
+        if listener.tls.is_some() {
+            bail!("listen.admin speaks TLS, which this command does not; ask the API with curl");
+        }
+        let source = settings.admin.credentials.first();
+        let source = source.context("the API has no credential; set admin.credential")?;
+        if let KeySource::File(path) = source {
+            bail!(
+                "the credential {} does not exist; the daemon creates it when it starts",
+                path.display()
+            );
+        }
+        let credential = keys::credential(source)?;
+        let mut client = Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(DEADLINE)
+            .timeout(DEADLINE);
+        let base = match &listener.address {
+            ListenAddress::Tcp(address) => format!("http://{address}"),
+            ListenAddress::Unix(path) => {
+                client = client.unix_socket(path.as_path());
+                "http://localhost".to_owned()
+            }
+        };
+        Ok(Self { client: client.build()?, base, credential })
+    }
+
+    /// Asks, and returns the JSON of a good answer.
+    ///
+    /// # Errors
+    /// Nobody answers, or the daemon refuses; the message says what it said.
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> anyhow::Result<Value> {
+        let mut value = reqwest::header::HeaderValue::from_bytes(
+            &[b"Bearer ", self.credential.expose()].concat(),
+        )
+        .context("the credential cannot stand in a header")?;
+        value.set_sensitive(true);
+        let url = format!("{}{path}", self.base);
+        let mut request = self.client.request(method, &url).header(AUTHORIZATION, value);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await;
+        let answer =
+            answer.with_context(|| format!("no answer from {}; does it run?", self.base))?;
+        let status = answer.status();
+        let value: Value = answer.json().await.context("the answer is not JSON")?;
+        if !status.is_success() {
+            let text = value.get("error").and_then(Value::as_str).unwrap_or("no reason given");
+            bail!("{text} ({status})");
+        }
+        Ok(value)
+    }
+}
