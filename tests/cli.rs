@@ -134,3 +134,59 @@ fn the_schema_is_json() {
     let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(schema["properties"]["slave"].is_object());
 }
+
+/// The shipped configuration and the shipped policy tests, changed as `change` says, in a folder.
+fn checked(change: impl Fn(&str) -> String) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::copy(root.join("config.yaml"), folder.path().join("config.yaml")).unwrap();
+    let shipped = std::fs::read_to_string(root.join("docs/examples/policy_tests.yaml")).unwrap();
+    std::fs::write(folder.path().join("tests.yaml"), change(&shipped)).unwrap();
+    let output = vouchsafe(folder.path(), &["check", "--tests", "tests.yaml"]);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing was created");
+    output
+}
+
+#[test]
+fn the_shipped_policy_tests_hold_for_the_shipped_configuration() {
+    let output = checked(str::to_owned);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("9 policy tests: 9 passed, 0 failed"));
+}
+
+#[test]
+fn a_policy_test_that_fails_shows_the_difference_and_the_way_to_it() {
+    let output = checked(|shipped| {
+        let shipped = shipped
+            .replace("Auth-Mail: dwho@example.com, Auth-Groups", "Auth-Mail: x, Auth-Groups");
+        shipped.replace("expect: deny, reason: rule_denied", "expect: allow")
+    });
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stdout);
+    for part in [
+        "FAILED and not written",
+        "tests.yaml:",
+        "decision: expected `allow`, got `deny`",
+        "Decided by the rule at config.yaml:",
+        "method does not hold",
+        "Auth-Mail: expected `x`, got `dwho@example.com`",
+        "9 policy tests: 7 passed, 2 failed",
+    ] {
+        assert!(said.contains(part), "no `{part}` in\n{said}");
+    }
+}
+
+#[test]
+fn policy_tests_that_cannot_be_read_or_asked_are_told_apart_from_failures() {
+    let output = checked(|shipped| shipped.replace("expect: challenge", "expect: chalenge"));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("did you mean `challenge`?"), "{}", text(&output.stderr));
+    let output =
+        checked(|shipped| shipped.replace("variables: { uid: dwho,", "variables: { uit: dwho,"));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stdout).contains("no master sends a variable `uit`"),
+        "{}",
+        text(&output.stdout)
+    );
+}

@@ -9,6 +9,7 @@ mod grpc;
 pub mod hint;
 mod http;
 pub mod keys;
+pub mod policy_tests;
 pub mod rehearsal;
 mod shutdown;
 pub mod sockets;

@@ -4,6 +4,7 @@
 //! nobody has to know the masters' secrets for that.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -25,6 +26,7 @@ use crate::policy::slave::SlaveBackend;
 use crate::policy::trust::Trust;
 use crate::session::Sessions;
 use crate::session::fingerprint::Fingerprinter;
+use crate::session::settings::Quotas;
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
 use crate::telemetry::audit::Audit;
@@ -81,6 +83,8 @@ impl Rehearsal {
         let metrics = Arc::new(Metrics::new(&names.collect::<Vec<_>>()));
         settings.policy.trust = settings.policy.trust.rehearsed(CONTENT.as_bytes());
         let (trust, slave) = (settings.policy.trust.clone(), settings.policy.slave.clone());
+        let most = NonZeroU32::MAX;
+        settings.sessions.quotas = Quotas { per_client: most, per_master: most };
         let store = Store::Memory(MemoryStore::new(settings.sessions.max_bytes));
         let fingerprinter = Fingerprinter::new(&Secret::new(vec![0; 32]));
         // Nobody uses a session here, so nothing is ever touched.

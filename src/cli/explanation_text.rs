@@ -101,7 +101,7 @@ fn step_text(step: &Step) -> String {
 }
 
 /// Without what a terminal would obey.
-fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 

@@ -33,7 +33,11 @@ enum Command {
     /// Run the daemon (the default).
     Serve,
     /// Check the configuration: exit code 0 if it can be used, 2 with every error if not.
-    Check,
+    Check {
+        /// Also try the requests of this file; exit code 1 if one of them is decided otherwise than it expects.
+        #[arg(long, value_name = "FILE")]
+        tests: Option<PathBuf>,
+    },
     /// Say why a request is decided as it is: one made up here, or one that the daemon refused.
     Explain(Box<ExplainArguments>),
     /// Make keys.
@@ -77,7 +81,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let config = arguments.config.as_deref();
     match &arguments.command {
         None | Some(Command::Serve) => serve::run(config),
-        Some(Command::Check) => check::run(config),
+        Some(Command::Check { tests }) => check::run(config, tests.as_ref()),
         Some(Command::Explain(arguments)) => explain::run(config, arguments),
         Some(Command::Key(KeyCommand::New { file })) => key::create(file),
         Some(Command::Schema) => schema::run(),

@@ -15,6 +15,7 @@ mod key_path;
 mod known_future;
 mod listeners;
 mod mask;
+pub mod policy_tests;
 mod raw;
 mod raw_value;
 mod raw_variable;
@@ -32,6 +33,7 @@ pub use crate::config::listeners::{
     ListenAddress, ListenSettings, ListenerSettings, TlsPem, TlsSettings,
 };
 use crate::config::mask::Mask;
+use crate::config::raw::RawConfig;
 use crate::config::secret_ref::Sources;
 use crate::domain::limits::CONFIG_BYTES;
 use crate::domain::secret::Secret;
@@ -116,21 +118,26 @@ pub const SHIPPED: &str = include_str!("../../config.yaml");
 /// # Errors
 /// Everything that is wrong with it, warnings included: print it and exit.
 pub fn load(path: &Path) -> Result<Settings, Diagnostics> {
+    let text = text_of(path)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    parse(&text, folder, &environment)
+}
+
+/// A file's text, if it is not larger than a configuration may be.
+fn text_of(path: &Path) -> Result<String, Diagnostics> {
     let shown = path.display();
     let failed = |error: std::io::Error| {
-        let text = format!("cannot read {shown}: {}; check --config", error.kind());
+        let text = format!("cannot read {shown}: {}; check its name", error.kind());
         Diagnostics::one(Diagnostic::of_file(&text))
     };
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(failed)?;
     // One byte more than allowed is enough to be refused.
     file.take(CONFIG_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-    let text = String::from_utf8(bytes).map_err(|_| {
+    String::from_utf8(bytes).map_err(|_| {
         let text = format!("{shown} is not UTF-8; save it as UTF-8");
         Diagnostics::one(Diagnostic::of_file(&text))
-    })?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    parse(&text, folder, &environment)
+    })
 }
 
 /// What a secret reference `{ env: NAME }` reads.
@@ -168,7 +175,7 @@ pub fn parse(
     let mask = Mask::new(text, mask::secrets_of(&document.root));
     let mut found = Vec::new();
     known_future::examine(&mut document, &mut found);
-    let raw = reader::read(&mut document, &mut found);
+    let raw: Option<RawConfig> = reader::read(&mut document, &mut found);
     let settings = raw.and_then(|raw| {
         let sources = Sources { folder, env };
         let mut compiler = Compiler { document: &document, found: &mut found, sources };
@@ -193,5 +200,5 @@ pub fn parse(
 /// The JSON schema of the configuration: every key with its type, unit and default.
 #[must_use]
 pub fn schema() -> serde_json::Value {
-    schemars::schema_for!(raw::RawConfig).to_value()
+    schemars::schema_for!(RawConfig).to_value()
 }

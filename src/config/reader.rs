@@ -6,19 +6,22 @@
 
 use serde::de::value::Error as ReadError;
 use serde::de::{
-    DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess,
+    Unexpected, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
 use crate::config::diagnostics::{Diagnostic, MOST_DIAGNOSTICS, Severity, did_you_mean};
 use crate::config::document::{Document, Entry, Kind, Node, Part};
 use crate::config::key_path::{KeyPath, Segment};
-use crate::config::raw::RawConfig;
 
-/// Reads as much of `document` as fits the raw types; what does not is added to `found` and broken.
-pub fn read(document: &mut Document, found: &mut Vec<Diagnostic>) -> Option<RawConfig> {
+/// Reads as much of `document` as fits `T`; what does not is added to `found` and broken.
+pub fn read<T: DeserializeOwned>(
+    document: &mut Document,
+    found: &mut Vec<Diagnostic>,
+) -> Option<T> {
     for _ in 0..MOST_DIAGNOSTICS {
-        let error = match serde_path_to_error::deserialize::<_, RawConfig>(&document.root) {
+        let error = match serde_path_to_error::deserialize::<_, T>(&document.root) {
             Ok(raw) => return Some(raw),
             Err(error) => error,
         };
