@@ -1,6 +1,7 @@
 //! Applications, found by host: exact names first, then the longest wildcard (SEMANTICS R3).
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use url::Url;
 use crate::domain::location::Location;
 use crate::domain::target::PathForms;
 use crate::policy::export::Exports;
+use crate::policy::host_tree::HostTree;
 use crate::policy::rule::Rules;
 
 /// An application's place in the configuration; key of caches.
@@ -51,7 +53,7 @@ pub struct Applications {
     list: Vec<Application>,
     names: HashMap<Arc<str>, u32>,
     exact: HashMap<Box<str>, u32>,
-    wildcard: HashMap<Box<str>, u32>,
+    wildcard: HostTree,
 }
 
 impl Applications {
@@ -115,15 +117,18 @@ impl Applications {
     /// # Errors
     /// The host is taken: name both places to the operator.
     pub fn add_host(&mut self, application: ApplicationId, host: &str) -> Result<(), HostTaken> {
-        let (hosts, key) = match host.strip_prefix("*.") {
-            Some(suffix) => (&mut self.wildcard, suffix),
-            None => (&mut self.exact, host),
+        let taken = match host.strip_prefix("*.") {
+            Some(suffix) => self.wildcard.insert(suffix, application.0),
+            None => match self.exact.entry(host.into()) {
+                Entry::Occupied(taken) => Some(*taken.get()),
+                Entry::Vacant(free) => {
+                    free.insert(application.0);
+                    None
+                }
+            },
         };
-        match hosts.insert(key.into(), application.0) {
-            Some(taken) => {
-                hosts.insert(key.into(), taken);
-                Err(HostTaken(host.to_owned()))
-            }
+        match taken {
+            Some(_) => Err(HostTaken(host.to_owned())),
             None => Ok(()),
         }
     }
@@ -131,22 +136,8 @@ impl Applications {
     /// The application of a canonical host: one hash for an exact name, one a label otherwise.
     #[must_use]
     pub fn find(&self, host: &str) -> Option<&Application> {
-        let index = self.exact.get(host).or_else(|| self.longest_wildcard(host))?;
-        self.list.get(*index as usize)
-    }
-
-    fn longest_wildcard(&self, host: &str) -> Option<&u32> {
-        if self.wildcard.is_empty() {
-            return None;
-        }
-        let mut rest = host;
-        while let Some((_, parent)) = rest.split_once('.') {
-            if let Some(found) = self.wildcard.get(parent) {
-                return Some(found);
-            }
-            rest = parent;
-        }
-        None
+        let index = self.exact.get(host).copied().or_else(|| self.wildcard.find(host))?;
+        self.list.get(index as usize)
     }
 
     /// The application of that name.

@@ -7,6 +7,7 @@ pub mod application;
 pub mod assertion;
 pub mod export;
 pub mod expr;
+pub mod host_tree;
 pub mod return_url;
 pub mod rule;
 pub mod slave;

@@ -139,7 +139,7 @@ fn the_shipped_file_works_as_it_stands() {
     assert_eq!(settings.audit, None);
     let wiki = settings.policy.applications.find("x.apps.example.com").unwrap();
     assert_eq!(&*wiki.name, "wiki");
-    assert_eq!(wiki.rules.0.len(), 5);
+    assert_eq!(wiki.rules.iter().len(), 5);
     // Its own advice: change the content; the master sits on the proxy's machine.
     assert_eq!(settings.warnings.len(), 2, "{:#?}", settings.warnings);
     assert!(settings.warnings.iter().any(|warning| warning.contains("change it")));
@@ -150,7 +150,7 @@ fn a_rule_knows_its_line_and_is_canonical() {
     let settings = good(GOOD);
     assert_eq!(settings.warnings, Vec::<String>::new());
     let rules = &settings.policy.applications.find("a.example.com").unwrap().rules;
-    let lines: Vec<u32> = rules.0.iter().map(|rule| rule.at.line).collect();
+    let lines: Vec<u32> = rules.iter().map(|rule| rule.at.line).collect();
     assert_eq!(lines, [line(GOOD, "path: //x"), line(GOOD, "{ effect: allow }")]);
     let target = Target::parse(b"/x/y", PathForms::STRICT).unwrap();
     let effect = |method| {

@@ -48,7 +48,7 @@ pub fn rules(
         }
         rules.push(Rule { clauses, effect, at: compiler.place(&path) });
     }
-    Rules(rules.into())
+    Rules::new(rules.into())
 }
 
 fn effect(raw: &RawRule, path: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Effect> {

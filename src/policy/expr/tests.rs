@@ -381,7 +381,7 @@ fn faulty() -> Expression {
 #[test]
 fn a_panic_of_the_library_denies_and_leaves_everything_as_it_was() {
     let shared = faulty();
-    let rules = Rules(Box::new([
+    let rules = Rules::new(Box::new([
         rule("/faulty", Some(shared.clone()), Effect::Skip, 7),
         rule("/", Some(good("session.level == 2")), Effect::Skip, 8),
     ]));
@@ -389,7 +389,8 @@ fn a_panic_of_the_library_denies_and_leaves_everything_as_it_was() {
         let target = Target::parse(path.as_bytes(), PathForms::STRICT).unwrap();
         rules.outcome(&target, &facts(Who::Somebody(&Doctor)), &mut Happening)
     };
-    let failed = Outcome::Failed { at: rules.0[0].at, failure: Failure::Panicked };
+    let failed =
+        Outcome::Failed { at: rules.iter().next().unwrap().at, failure: Failure::Panicked };
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -411,7 +412,7 @@ fn a_panic_of_the_library_denies_and_leaves_everything_as_it_was() {
 #[test]
 fn a_rule_that_fails_stops_the_walk_and_is_as_strict_as_a_denial() {
     let broken = || Some(good("groups[7] == 'a'"));
-    let rules = Rules(Box::new([
+    let rules = Rules::new(Box::new([
         rule("/a", Some(good("user == 'nobody-else'")), Effect::Deny, 1),
         rule("/a;x", broken(), Effect::Skip, 2),
         rule("/", None, Effect::Skip, 3),
@@ -420,7 +421,7 @@ fn a_rule_that_fails_stops_the_walk_and_is_as_strict_as_a_denial() {
         let target = Target::parse(path.as_bytes(), PathForms::ALL).unwrap();
         rules.outcome(&target, &facts(Who::Somebody(&Doctor)), &mut Happening)
     };
-    let failed = Outcome::Failed { at: rules.0[1].at, failure: Failure::NoEntry };
+    let failed = Outcome::Failed { at: rules.iter().nth(1).unwrap().at, failure: Failure::NoEntry };
     // One form of the path is `/a`, which the last rule would take.
     assert_eq!(outcome("/a;x"), failed);
     assert!(matches!(outcome("/a"), Outcome::Matched(_)));

@@ -252,6 +252,15 @@ impl Clauses {
         truth
     }
 
+    /// How every path begins for which they can hold; `None` if that is not known.
+    #[must_use]
+    pub fn prefix(&self) -> Option<&[u8]> {
+        self.paths.iter().find_map(|path| match path {
+            PathClause::Prefix(beginning) | PathClause::Exact(beginning) => Some(&**beginning),
+            PathClause::Glob(_) | PathClause::Regex(_) => None,
+        })
+    }
+
     /// Whether they hold for every request with such a path and method.
     #[must_use]
     pub fn ask_no_more_than_path_and_method(&self) -> bool {

@@ -5,6 +5,7 @@
 
 pub mod clause;
 pub mod hours;
+mod prefixes;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use crate::domain::location::Location;
 use crate::domain::target::Target;
 use crate::policy::expr::Failure;
 use crate::policy::rule::clause::{Clauses, Facts, Truth};
+use crate::policy::rule::prefixes::Prefixes;
 
 /// What a rule asks for before it allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -143,9 +145,25 @@ pub struct Rule {
 
 /// The rules of one application, in order.
 #[derive(Debug, Clone, Default)]
-pub struct Rules(pub Box<[Rule]>);
+pub struct Rules {
+    list: Box<[Rule]>,
+    prefixes: Prefixes,
+}
 
 impl Rules {
+    /// Takes the rules in the order in which they are asked.
+    #[must_use]
+    pub fn new(list: Box<[Rule]>) -> Self {
+        let prefixes = Prefixes::new(list.iter().map(|rule| rule.clauses.prefix()));
+        Self { list, prefixes }
+    }
+
+    /// The rules in their order.
+    #[must_use]
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Rule> {
+        self.list.iter()
+    }
+
     /// What the rules say about a request for `target`: of all that its path may be read as, the
     /// strictest (R2).
     pub fn outcome(
@@ -167,8 +185,10 @@ impl Rules {
         forms.fold(kept, Outcome::and)
     }
 
-    fn walk(&self, path: &[u8], facts: &Facts<'_>, recorder: &mut impl Recorder) -> Outcome {
-        for rule in &self.0 {
+    fn walk<R: Recorder>(&self, path: &[u8], facts: &Facts<'_>, recorder: &mut R) -> Outcome {
+        let mut from = 0;
+        while let Some(at) = self.next(from, path, recorder) {
+            let Some(rule) = self.list.get(at) else { break };
             let truth = rule.clauses.hold(path, facts, recorder);
             recorder.rule(rule.at, truth.into());
             match truth {
@@ -179,7 +199,13 @@ impl Rules {
                 Truth::Unknown => return Outcome::Undecided,
                 Truth::Failed(failure) => return Outcome::Failed { at: rule.at, failure },
             }
+            from = at + 1;
         }
         Outcome::Unmatched
+    }
+
+    /// The next rule to ask. Whoever takes notes wants to hear of those that are passed over, too.
+    fn next<R: Recorder>(&self, from: usize, path: &[u8], _: &R) -> Option<usize> {
+        if R::HAPPENS { self.prefixes.next(from, path) } else { Some(from) }
     }
 }

@@ -184,7 +184,7 @@ fn what_is_asked_of_an_identity_holds_for_somebody_only() {
 fn a_walk_stops_where_somebody_has_to_be_asked_and_not_before() {
     let mut admins = rule(Some("/admin"), None, Effect::Skip);
     admins.clauses.identity = Some(Box::default());
-    let rules = Rules(Box::new([admins, rule(None, None, Effect::Skip)]));
+    let rules = Rules::new(Box::new([admins, rule(None, None, Effect::Skip)]));
     let unasked = Facts { who: Who::Unasked, ..facts("GET") };
     assert_eq!(rules.walk(b"/admin", &unasked, &mut Happening), Outcome::Undecided);
     assert!(matches!(rules.walk(b"/assets", &unasked, &mut Happening), Outcome::Matched(_)));
@@ -196,7 +196,7 @@ fn a_walk_stops_where_somebody_has_to_be_asked_and_not_before() {
 #[test]
 fn the_first_match_wins_and_no_match_is_none() {
     let allow = Effect::Allow(Requirement::default());
-    let rules = Rules(Box::new([
+    let rules = Rules::new(Box::new([
         rule(Some("/public/"), None, Effect::Unprotect),
         rule(Some("/api"), Some(&["GET", "HEAD"]), allow),
         rule(Some("/api"), None, Effect::Deny),
@@ -250,7 +250,7 @@ fn of_all_forms_of_a_path_the_strictest_effect_wins_with_its_place() {
                 rule(Some("/open"), None, Effect::Skip),
             ];
             (rules[0].at, rules[1].at) = (at(1), at(2));
-            let rules = Rules(Box::new(rules));
+            let rules = Rules::new(Box::new(rules));
             let expected = if resolved_is > kept_is { (resolved, at(2)) } else { (kept, at(1)) };
             let found = verdict(&rules, "/a;x", PathForms::ALL).unwrap();
             assert_eq!((found.effect, found.at), expected);
@@ -269,7 +269,7 @@ fn any_rules() -> impl Strategy<Value = Rules> {
     let effect = EFFECTS.to_vec();
     let rule =
         (path, prop::sample::select(effect)).prop_map(|(path, effect)| rule(path, None, effect));
-    prop::collection::vec(rule, 0..6).prop_map(|rules| Rules(rules.into()))
+    prop::collection::vec(rule, 0..6).prop_map(|rules| Rules::new(rules.into()))
 }
 
 fn strictness(verdict: Option<Effect>) -> u8 {
