@@ -112,6 +112,12 @@ async fn cached_decisions_allocate_nothing(store: &str, embedded: bool) {
         .header("user-email", "rtyler@example.com")
         .header("auth-groups", "admins; users; timelords");
     let signed = by_cookie.clone().set("x-forwarded-host", "wiki.signed.example.com");
+    // Its rule asks a macro and groups with conditions: by the master's word, and by the session.
+    let there = |ask: Ask| ask.set("x-forwarded-host", "variables.example.com");
+    let board = Ask::asserted("/board", "rtyler").header("user-email", "rtyler@board.example.com");
+    let board = there(board.header("auth-groups", "admins; users; timelords"));
+    let elder_id = installation.login("years900", at(0)).await;
+    let elder = there(Ask::page("/group")).cookie(format!("sid={elder_id}"));
     let skipped = Ask::page("/assets/logo.png");
     let first = installation.decide(&asserted, at(0)).await;
     assert!(exports(&first).contains(&"auth-groups=admins;users;timelords".to_owned()));
@@ -119,6 +125,8 @@ async fn cached_decisions_allocate_nothing(store: &str, embedded: bool) {
         ("cookie", MEAN, by_cookie, Reason::Session),
         ("fingerprint", MEAN, asserted, Reason::Session),
         // One cache more, which keeps house for itself.
+        ("macro", 2.0 * MEAN, board, Reason::Session),
+        ("group", 2.0 * MEAN, elder, Reason::Session),
         ("assertion", 2.0 * MEAN, signed, Reason::Session),
         ("skip", MEAN, skipped, Reason::Skipped),
     ] {

@@ -88,19 +88,19 @@ fn limits_are_documented_as_they_are() {
 #[test]
 fn expressions_are_documented_as_they_are() {
     let mut text = format!(
-        "# Expressions\n\n{NOTE}`when` of a rule is an expression in [CEL](https://cel.dev): it must be true besides the rule's other clauses, and is\nasked last. A rule whose expression has no value for a request (an entry that is not there, a division by zero)\ndenies, whatever stands below it (`rule_failed`); the log says once which rule and why. There are no headers in it.\n\n| name | is a | which is |\n| --- | --- | --- |\n"
+        "# Expressions\n\n{NOTE}Expressions in [CEL](https://cel.dev) stand in four places of config.yaml:\n\n- `when` of a rule must be true besides the rule's other clauses, and is asked last. A rule whose expression has no value for\n  a request (an entry that is not there, a division by zero) denies, whatever stands below it (`rule_failed`); the log says\n  once which rule and why.\n- `macros` make variables: texts, numbers, `true` or `false` (as texts), or lists of texts. An empty text is an unset variable.\n- Conditions of `groups` must be true of whoever is in the group.\n- `expression` of an export makes a header's value.\n\nThere are no headers in them. Macros and conditions are made of an identity alone, so `client`, `request` and `session` do not\nexist there, nor do `client`, `request` and `session.known` in an export, which is made once for a session and an application.\nAn expression that names a macro without a value, or `groups` of which a condition has none, has no value either, whatever\nelse it says; neither have clauses `variable` and `group` that ask for one (`rule_failed`), and exports of it are not sent (`failed`).\n\n| name | is a | which is |\n| --- | --- | --- |\n"
     );
     for (written, name, meaning) in NAMES {
         writeln!(text, "| `{written}` | {} | {meaning} |", name.kind().as_str()).unwrap();
     }
     text.push_str(
-        "| `vars.NAME`, `vars['NAME']` | text, or list of texts if it has a `separator` | an exported variable, empty if absent; also just `NAME`, where nothing above is called so |\n\n| function | says |\n| --- | --- |\n",
+        "| `vars.NAME`, `vars['NAME']` | text, or list of texts if it has a `separator` or its expression is one | an exported variable or a macro, empty if absent; also just `NAME`, where nothing above is called so. A macro sees those above it |\n\n| function | says |\n| --- | --- |\n",
     );
     for (_, usage, meaning) in FUNCTIONS {
         writeln!(text, "| `{usage}` | {meaning} |").unwrap();
     }
     text.push_str(
-        "\nOperators: `&& || ! ? : == != < <= > >= in + - * / %` and `[]`. Patterns, networks and the group of `inGroup` are\nliteral texts. Bounds: [limits.md](limits.md). An expression that names nothing of an identity (`request`, `client`) is\ndecided without a session; then `effect: skip` looks nobody up.\n",
+        "\nOperators: `&& || ! ? : == != < <= > >= in + - * / %` and `[]`. Patterns, networks and the group of `inGroup` are\nliteral texts, and so are the arguments of `join` and `replace`. Bounds: [limits.md](limits.md). An expression that names nothing of an identity (`request`, `client`) is\ndecided without a session; then `effect: skip` looks nobody up.\n",
     );
     is_fresh("docs/expressions.md", &text);
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
-use crate::authority::portrait::Portrait;
 use crate::domain::decision::Assertion;
 use crate::domain::identity::SessionKey;
 use crate::domain::key_hash::BuildKeyHasher;
@@ -84,7 +83,7 @@ impl AssertionsCache {
         let mut id = [0; ID_BYTES];
         getrandom::fill(&mut id).map_err(|_| Unsigned)?;
         let occasion = Occasion { audience, now, ends: now.plus(life), id };
-        let signed = by.sign(&Portrait(session), &occasion)?;
+        let signed = by.sign(session, &occasion)?;
         self.metrics.assertions_signed.inc();
         let good = (signed.token.clone(), signed.expires);
         let entry = Entry {

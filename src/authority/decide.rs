@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::authority::Authority;
-use crate::authority::explain::rendered_for_notes;
 use crate::authority::identify::{Cookie, Somebody};
 use crate::authority::question::Question;
 use crate::domain::decision::{Decision, Grant, Reason, SetCookie};
@@ -133,7 +132,8 @@ impl Authority {
         }
         match first_look {
             Outcome::Undecided => {
-                let who = if is_somebody { Who::Somebody(&somebody) } else { Who::Nobody };
+                let completed = self.derivations.complete(&somebody);
+                let who = if is_somebody { Who::Somebody(&completed) } else { Who::Nobody };
                 let facts = question.facts(who, now);
                 question.application.rules.outcome(&question.target, &facts, recorder)
             }
@@ -212,7 +212,7 @@ impl Authority {
         let exports = if R::HAPPENS {
             self.exports.of(key, &session, question.application)
         } else {
-            rendered_for_notes(question.application, &session, recorder)
+            self.rendered_for_notes(question.application, &session, recorder)
         };
         let life = self.sessions.life_left(&session, now);
         let signed = match self.asserting(question) {

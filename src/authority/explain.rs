@@ -52,19 +52,24 @@ fn shown(header: &ExportedHeader) -> ShownHeader {
     ShownHeader { name: header.name.to_string(), value }
 }
 
-/// The exports of `session`, with a note for each that goes without its value; no cache is asked or filled.
-pub(super) fn rendered_for_notes(
-    application: &Application,
-    session: &Session,
-    recorder: &mut impl Recorder,
-) -> Arc<ExportedHeaders> {
-    let rendered = application.exports.render(&Portrait(session));
-    for (place, reason) in &rendered.dropped {
-        if let Some(export) = application.exports.at(*place) {
-            recorder.note(Stage::Exports, || {
-                format!("the value of {} is not sent: {reason}", export.header)
-            });
+impl Authority {
+    /// The exports of `session`, with a note for each that goes without its value; they are kept nowhere.
+    pub(super) fn rendered_for_notes(
+        &self,
+        application: &Application,
+        session: &Session,
+        recorder: &mut impl Recorder,
+    ) -> Arc<ExportedHeaders> {
+        // What definitions make of an identity is no state: looking at it changes nothing.
+        let portrait = Portrait { session, identity: self.derivations.complete(session) };
+        let rendered = application.exports.render(&portrait);
+        for (place, reason) in &rendered.dropped {
+            if let Some(export) = application.exports.at(*place) {
+                recorder.note(Stage::Exports, || {
+                    format!("the value of {} is not sent: {reason}", export.header)
+                });
+            }
         }
+        Arc::new(ExportedHeaders { headers: rendered.headers, subject: None })
     }
-    Arc::new(ExportedHeaders { headers: rendered.headers, subject: None })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
+use crate::authority::derived::Derivations;
 use crate::authority::losses::Losses;
 use crate::authority::portrait::Portrait;
 use crate::domain::decision::{ExportedHeaders, Subject};
@@ -26,12 +27,13 @@ type Rendered = (Timestamp, Arc<ExportedHeaders>);
 #[derive(Debug)]
 pub struct ExportsCache {
     cache: Cache<(SessionKey, ApplicationId), Rendered, BuildKeyHasher>,
+    derivations: Arc<Derivations>,
     losses: Arc<Losses>,
     metrics: Arc<Metrics>,
 }
 
 impl ExportsCache {
-    pub fn new(losses: Arc<Losses>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(derivations: Arc<Derivations>, losses: Arc<Losses>, metrics: Arc<Metrics>) -> Self {
         let cache = Cache::builder()
             .max_capacity(MAX_BYTES)
             .weigher(|_, (_, headers): &Rendered| {
@@ -41,7 +43,7 @@ impl ExportsCache {
             })
             .eviction_policy(EvictionPolicy::lru())
             .build_with_hasher(BuildKeyHasher::default());
-        Self { cache, losses, metrics }
+        Self { cache, derivations, losses, metrics }
     }
 
     /// The exports of `session` for `application`; a hit clones one `Arc`.
@@ -60,12 +62,13 @@ impl ExportsCache {
             return headers;
         }
         self.metrics.exports_misses.inc();
-        let rendered = application.exports.render(&Portrait(session));
+        let portrait = Portrait { session, identity: self.derivations.complete(session) };
+        let rendered = application.exports.render(&portrait);
         for (place, reason) in rendered.dropped {
             self.losses.note(application, place, reason);
         }
         let subject = Subject {
-            user: session.user().into(),
+            user: self.derivations.trace_name(&portrait).unwrap_or_else(|| session.user().into()),
             level: session.level(),
             session: format!("{key:?}").into(),
         };

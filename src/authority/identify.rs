@@ -5,7 +5,7 @@
 use smallvec::SmallVec;
 
 use crate::authority::question::Question;
-use crate::authority::{Authority, change, opening, replacing};
+use crate::authority::{Authority, replacing};
 use crate::domain::decision::{Decision, Reason, SetCookie};
 use crate::domain::explanation::{Recorder, Stage};
 use crate::domain::identity::{Asserted, IdentityView, Owner};
@@ -161,7 +161,7 @@ impl Authority {
                     let place = self.place().await?;
                     let ended = self.sessions.end(std::slice::from_ref(previous), now).await;
                     ended.map_err(|error| Self::refused(&error))?;
-                    let line = change("switch", asserted, previous.0, now);
+                    let line = self.change("switch", asserted, previous.0, now);
                     place.write(replacing(line, &previous.1));
                 }
                 self.by_fingerprint(asserted, now, recorder).await
@@ -189,7 +189,7 @@ impl Authority {
         let place = self.place().await?;
         match self.sessions.open_cookie(asserted, replaced, now).await {
             Ok(opened) => {
-                place.write(opening(asserted, opened.key, replaced, now));
+                place.write(self.opening(asserted, opened.key, replaced, now));
                 Ok(((opened.key, opened.session), opened.cookies))
             }
             Err(SessionError::Throttled(_)) => self.by_fingerprint(asserted, now, recorder).await,

@@ -2,9 +2,9 @@
 //!
 //! Source: SEMANTICS M3, P1-P4. Nobody is asked for anything; a master that proves itself is believed.
 
+use crate::authority::Authority;
 use crate::authority::loops::{LoopCause, cause_of};
 use crate::authority::portal::PortalCookie;
-use crate::authority::{Authority, opening};
 use crate::domain::decision::{Decision, Reason, SetCookie};
 use crate::domain::explanation::Happening;
 use crate::domain::identity::{Asserted, Owner};
@@ -182,7 +182,7 @@ impl Authority {
             .open_cookie(asserted, replaced, now)
             .await
             .map_err(|error| Self::refused(&error))?;
-        place.write(opening(asserted, opened.key, replaced, now));
+        place.write(self.opening(asserted, opened.key, replaced, now));
         Ok(Login::Opened {
             id: opened.id,
             id_http: opened.id_http,

@@ -100,7 +100,7 @@ impl Authority {
         let refused = |error| Self::refused(&error);
         let (key, session) = keyed;
         let place = self.place().await?;
-        let mut line = about("logout", session.owner(), now);
+        let mut line = self.traced(about("logout", session.owner(), now), session);
         if everywhere {
             let ended = self.sessions.end_all(session.owner(), now).await.map_err(refused)?;
             line.sessions = Some(ended);

@@ -41,7 +41,7 @@ impl Losses {
             tracing::warn!(
                 application = &*application.name,
                 export = &*export.header,
-                variable = export.variable.name(),
+                variable = export.source.name(),
                 reason = reason.as_str(),
                 "a variable's value is not sent to an application: {reason}; further ones are only counted"
             );

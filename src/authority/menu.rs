@@ -29,13 +29,14 @@ impl Authority {
             Effect::Unprotect | Effect::Skip => true,
             Effect::Deny | Effect::Logout | Effect::Maintenance => false,
         };
+        let completed = self.derivations.complete(session);
         self.policy
             .applications
             .iter()
             .filter_map(|application| {
                 let url = application.url.as_ref()?;
                 let target = Target::parse(url.path().as_bytes(), application.path_forms).ok()?;
-                let who = Who::Somebody(session);
+                let who = Who::Somebody(&completed);
                 let client = session.client();
                 let scheme = if url.scheme() == "http" { Scheme::Http } else { Scheme::Https };
                 let host = url.host_str().unwrap_or_default();

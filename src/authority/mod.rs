@@ -5,6 +5,7 @@
 
 mod assertions;
 pub mod decide;
+mod derived;
 pub mod explain;
 mod exports;
 mod identify;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::authority::assertions::AssertionsCache;
+use crate::authority::derived::Derivations;
 use crate::authority::exports::ExportsCache;
 use crate::authority::loops::LoginLoops;
 use crate::authority::losses::Losses;
@@ -33,7 +35,7 @@ use crate::authority::refusals::{RefusalSettings, Refusals};
 use crate::authority::report::FailedRules;
 use crate::domain::decision::{CookiesLeft, Decision, Reason};
 use crate::domain::encoding::DropReason;
-use crate::domain::identity::{Asserted, Owner, SessionKey};
+use crate::domain::identity::{Asserted, IdentityView, Owner, SessionKey};
 use crate::domain::request::{Dialect, Peer};
 use crate::domain::time::Timestamp;
 use crate::policy::Policy;
@@ -56,6 +58,7 @@ pub struct Authority {
     policy: Policy,
     login: LoginSettings,
     sessions: Arc<Sessions>,
+    derivations: Arc<Derivations>,
     exports: ExportsCache,
     losses: Arc<Losses>,
     assertions: AssertionsCache,
@@ -78,7 +81,9 @@ impl Authority {
         metrics: Arc<Metrics>,
     ) -> Self {
         let losses = Arc::new(Losses::new(&policy.applications, Arc::clone(&metrics)));
-        let exports = ExportsCache::new(Arc::clone(&losses), Arc::clone(&metrics));
+        let derivations = Arc::new(Derivations::new(Arc::clone(&policy.definitions)));
+        let exports =
+            ExportsCache::new(Arc::clone(&derivations), Arc::clone(&losses), Arc::clone(&metrics));
         let assertions = AssertionsCache::new(Arc::clone(&metrics));
         let loops = LoginLoops::default();
         let failed_rules = FailedRules::default();
@@ -86,6 +91,7 @@ impl Authority {
             policy,
             login,
             sessions,
+            derivations,
             exports,
             losses,
             assertions,
@@ -206,19 +212,41 @@ impl Authority {
             }
         }
     }
-}
 
-/// The audit line of a state change.
-fn change(
-    event: &'static str,
-    asserted: &Asserted<'_>,
-    key: SessionKey,
-    now: Timestamp,
-) -> AuditLine {
-    let mut line = about(event, asserted.owner(), now);
-    line.client = Some(asserted.client);
-    line.session = Some(format!("{key:?}"));
-    line
+    /// The audit line of a state change.
+    fn change(
+        &self,
+        event: &'static str,
+        asserted: &Asserted<'_>,
+        key: SessionKey,
+        now: Timestamp,
+    ) -> AuditLine {
+        let mut line = self.traced(about(event, asserted.owner(), now), asserted);
+        line.client = Some(asserted.client);
+        line.session = Some(format!("{key:?}"));
+        line
+    }
+
+    /// The audit line of a cookie session that was opened, perhaps in place of another.
+    fn opening(
+        &self,
+        asserted: &Asserted<'_>,
+        key: SessionKey,
+        replaced: &[Keyed],
+        now: Timestamp,
+    ) -> AuditLine {
+        match replaced.first() {
+            Some((_, previous)) => replacing(self.change("switch", asserted, key, now), previous),
+            None => self.change("login", asserted, key, now),
+        }
+    }
+
+    /// Adds to `line` what `who` is called in logs, if that is not the login.
+    fn traced(&self, mut line: AuditLine, who: &dyn IdentityView) -> AuditLine {
+        let name = self.derivations.trace_name(&self.derivations.complete(who));
+        line.trace_name = name.filter(|name| **name != *who.owner().user).map(Into::into);
+        line
+    }
 }
 
 /// The audit line of something that happens to a user's sessions.
@@ -234,17 +262,4 @@ fn about(event: &'static str, owner: Owner<'_>, now: Timestamp) -> AuditLine {
 fn replacing(mut line: AuditLine, previous: &Session) -> AuditLine {
     line.previous_user = Some(previous.user().to_owned());
     line
-}
-
-/// The audit line of a cookie session that was opened, perhaps in place of another.
-fn opening(
-    asserted: &Asserted<'_>,
-    key: SessionKey,
-    replaced: &[Keyed],
-    now: Timestamp,
-) -> AuditLine {
-    match replaced.first() {
-        Some((_, previous)) => replacing(change("switch", asserted, key, now), previous),
-        None => change("login", asserted, key, now),
-    }
 }

@@ -2,43 +2,54 @@
 
 use std::net::IpAddr;
 
+use crate::authority::derived::Completed;
+use crate::domain::identity::{IdentityView, Owner, Undefined};
 use crate::domain::time::Timestamp;
-use crate::policy::export::IdentityView;
+use crate::policy::export::SessionView;
 use crate::session::record::Session;
 
-/// Shows a session to the policy floor, which does not know sessions.
-pub struct Portrait<'s>(pub &'s Session);
-
-impl IdentityView for Portrait<'_> {
-    fn user(&self) -> &str {
-        self.0.user()
-    }
-
-    fn realm(&self) -> &str {
-        self.0.realm()
-    }
-
-    fn master(&self) -> &str {
-        self.0.master()
-    }
-
-    fn level(&self) -> u8 {
-        self.0.level()
-    }
-
+impl SessionView for Session {
     fn client(&self) -> IpAddr {
-        self.0.client()
+        self.client()
     }
 
     fn created(&self) -> Timestamp {
-        self.0.created()
+        self.created()
+    }
+}
+
+/// A session whose identity has what the definitions make of it.
+pub struct Portrait<'s> {
+    /// The session.
+    pub session: &'s Session,
+    /// Its identity.
+    pub identity: Completed<'s>,
+}
+
+impl IdentityView for Portrait<'_> {
+    fn owner(&self) -> Owner<'_> {
+        self.session.owner()
     }
 
-    fn values(&self, name: &str, each: &mut dyn FnMut(&str)) {
-        self.0.each_value(|candidate, value| {
-            if candidate == name {
-                each(value);
-            }
-        });
+    fn level(&self) -> u8 {
+        self.session.level()
+    }
+
+    fn each_value(&self, each: &mut dyn FnMut(&str, &str)) {
+        self.identity.each_value(each);
+    }
+
+    fn values(&self, variable: &str, each: &mut dyn FnMut(&str)) -> Result<(), Undefined> {
+        self.identity.values(variable, each)
+    }
+}
+
+impl SessionView for Portrait<'_> {
+    fn client(&self) -> IpAddr {
+        self.session.client()
+    }
+
+    fn created(&self) -> Timestamp {
+        self.session.created()
     }
 }

@@ -30,7 +30,7 @@ impl Authority {
     pub(super) fn rule_failed(&self, application: &Application, at: Location, failure: Failure) {
         if self.failed_rules.is_first(at) {
             let application = &*application.name;
-            tracing::warn!(application, rule = %at, cause = %failure, "the expression of a rule fails; it denies");
+            tracing::warn!(application, rule = %at, cause = %failure, "a rule cannot be asked; it denies");
         }
     }
 

@@ -21,10 +21,7 @@ pub const FUTURE_KEYS: &[&str] = &[
     "sessions.store.tls",
     "applications[].factor_in_request",
     "applications[].rules[].factor_max_age",
-    "groups",
-    "macros",
     "mfa",
-    "trace_name",
 ];
 
 /// Values of later versions, by the key that takes them.

@@ -61,6 +61,8 @@ struct RawVariableMap {
 pub struct RawExport {
     /// The variable.
     pub variable: Option<String>,
+    /// What is rendered in place of a variable.
+    pub expression: Option<String>,
     /// How the application wants it.
     pub encoding: RawEncoding,
 }
@@ -69,9 +71,13 @@ pub struct RawExport {
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct RawExportMap {
-    /// The variable. Required.
+    /// The variable: an exported one, a macro, or a built-in one. Required, unless there is an `expression`.
     #[schemars(with = "String")]
     variable: Option<String>,
+    /// An expression in CEL in place of a variable, over `user`, `realm`, `master`, `groups`, variables, macros and
+    /// `session.level`: docs/expressions.md. If it fails, no value is sent (`failed`). A list is joined with `; `.
+    #[schemars(with = "String")]
+    expression: Option<String>,
     /// How the value is written, or each item of a list; an unset variable is an empty header in each
     /// encoding. A text with control characters is not sent in any (`control_bytes`), nor is a list with an
     /// item that would pass for two (`separator`). Default: `utf8`.
@@ -112,7 +118,9 @@ impl<'de> Visitor<'de> for ExportVisitor {
     type Value = RawExport;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a variable or { variable: ..., encoding: ... }")
+        f.write_str(
+            "a variable, { variable: ..., encoding: ... } or { expression: ..., encoding: ... }",
+        )
     }
 
     fn visit_str<E>(self, variable: &str) -> Result<RawExport, E> {
@@ -121,8 +129,8 @@ impl<'de> Visitor<'de> for ExportVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawExport, A::Error> {
         let map = RawExportMap::deserialize(MapAccessDeserializer::new(map))?;
-        let RawExportMap { variable, encoding } = map;
-        Ok(RawExport { variable, encoding })
+        let RawExportMap { variable, expression, encoding } = map;
+        Ok(RawExport { variable, expression, encoding })
     }
 }
 

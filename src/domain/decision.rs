@@ -76,7 +76,7 @@ reasons! {
     OversizedAttribute = "oversized_attribute", MasterRefused, "An exported variable is larger than docs/limits.md allows.";
     ChoiceMissing = "choice_missing", Login, "The portal was asked without a known `lmAuth`, which `portal.choice` demands.";
     RuleDenied = "rule_denied", Forbidden, "A rule with effect `deny` matched.";
-    RuleFailed = "rule_failed", Forbidden, "The expression (`when`) of a rule has no value for this request, so the rule denies. The log names the rule's line and the cause.";
+    RuleFailed = "rule_failed", Forbidden, "The expression (`when`) of a rule, or a macro or group that the rule asks for, has no value, so the rule denies. The log names the rule's line and the cause.";
     NoRuleMatched = "no_rule_matched", Forbidden, "No rule of the application matched; what is not allowed is denied.";
     Throttled = "throttled", Throttled, "More sessions were opened than `sessions.quotas` allows.";
     LoginLoop = "login_loop", Login, "The browser came back from the portal again and again without the session cookie. Compare the cookie's domain and Secure attribute with the page's host and scheme.";
@@ -153,7 +153,7 @@ pub struct ExportedHeaders {
 /// Who was allowed, for a proxy's access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// The login.
+    /// The login, or what `trace_name` calls the user.
     pub user: Box<str>,
     /// The level.
     pub level: u8,

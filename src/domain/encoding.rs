@@ -61,13 +61,17 @@ pub enum DropReason {
     /// gRPC carries nothing else.
     #[error("it is not UTF-8, which gRPC demands")]
     NotUtf8,
+    /// What it is made of has no value for this identity; an empty one could be another.
+    #[error("its expression, or a macro or group that it asks for, has no value")]
+    Failed,
 }
 
 // === impl DropReason ===
 
 impl DropReason {
     /// All of them, in the order of their discriminants.
-    pub const ALL: &[Self] = &[Self::ControlBytes, Self::NotLatin1, Self::Separator, Self::NotUtf8];
+    pub const ALL: &[Self] =
+        &[Self::ControlBytes, Self::NotLatin1, Self::Separator, Self::NotUtf8, Self::Failed];
 
     /// The label.
     #[must_use]
@@ -77,6 +81,7 @@ impl DropReason {
             Self::NotLatin1 => "not_latin1",
             Self::Separator => "separator",
             Self::NotUtf8 => "not_utf8",
+            Self::Failed => "failed",
         }
     }
 }

@@ -100,16 +100,27 @@ pub trait IdentityView {
     /// The level.
     fn level(&self) -> u8;
 
-    /// Whether `value` is the variable's value, or one of them if it is a list.
-    fn has(&self, variable: &str, value: &str) -> bool {
-        let mut found = false;
-        self.each_value(&mut |name, one| found = found || (name == variable && one == value));
-        found
-    }
-
-    /// Calls `each` with the name and every value of every variable.
+    /// Calls `each` with the name and every value of every variable that a master sent.
     fn each_value(&self, each: &mut dyn FnMut(&str, &str));
+
+    /// Calls `each` with every value of `variable`, be it sent or defined in the configuration.
+    ///
+    /// # Errors
+    /// What defines it failed: whoever asks must refuse (R4).
+    fn values(&self, variable: &str, each: &mut dyn FnMut(&str)) -> Result<(), Undefined> {
+        self.each_value(&mut |name, value| {
+            if name == variable {
+                each(value);
+            }
+        });
+        Ok(())
+    }
 }
+
+/// A macro, or the condition of a group, has no value for this identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a macro or the condition of a group has no value")]
+pub struct Undefined;
 
 impl IdentityView for Asserted<'_> {
     fn owner(&self) -> Owner<'_> {

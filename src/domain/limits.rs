@@ -32,9 +32,9 @@ limits! {
     CHAIN_ADDRESSES = 32, "addresses", "elements of X-Forwarded-For; more are denied (`malformed_forwarded_for`)";
     LOGIN_BYTES = 256, "bytes", "login header of a master; longer is denied (`malformed_login`)";
     CONTROL_BYTES = 1024, "bytes", "control header of a master; longer is a mismatch";
-    ATTRIBUTE_BYTES = 4096, "bytes", "one exported variable, as received and as decoded; longer is denied (`oversized_attribute`)";
-    ATTRIBUTES_BYTES = 16384, "bytes", "all exported variables of one identity, as received and as decoded; more is denied (`oversized_attribute`)";
-    ATTRIBUTE_VALUES = 1024, "values", "items of one list variable; more are denied (`oversized_attribute`)";
+    ATTRIBUTE_BYTES = 4096, "bytes", "one exported variable, as received and as decoded; longer is denied (`oversized_attribute`). A macro or an export in CEL that is longer fails";
+    ATTRIBUTES_BYTES = 16384, "bytes", "all exported variables of one identity, as received and as decoded; more is denied (`oversized_attribute`). What a function of an expression makes may not be longer either, or the expression fails";
+    ATTRIBUTE_VALUES = 1024, "values", "items of one list variable; more are denied (`oversized_attribute`). A macro or `groups` with more fails";
     COOKIE_LINES = 16, "headers", "Cookie headers that are read; later ones are ignored";
     COOKIE_CANDIDATES = 4, "values", "values under the session cookie's name that are tried; later ones are ignored";
     ANSWER_HEAD_BYTES = 4096, "bytes", "head of an answer to a proxy; above, a metric and a warning name the application";
@@ -49,10 +49,11 @@ limits! {
     LOGO_BYTES = 262_144, "bytes", "picture of `slave.display_logo`; a larger one is a configuration error";
     ACCEPT_LANGUAGE_BYTES = 256, "bytes", "Accept-Language of a portal request; longer is ignored";
     PATTERN_BYTES = 1024, "bytes", "`path_glob` of a rule; a longer one is a configuration error";
-    EXPRESSION_BYTES = 1024, "bytes", "`when` of a rule; a longer one is a configuration error";
+    EXPRESSION_BYTES = 1024, "bytes", "an expression; a longer one is a configuration error";
     EXPRESSION_DEPTH = 32, "levels", "nesting of an expression; a deeper one is a configuration error";
-    EXPRESSION_STEPS = 32768, "steps", "parts of an expression, those of a macro counted once for every item that the list may have; more are a configuration error";
+    EXPRESSION_STEPS = 32768, "steps", "parts of an expression, those of `exists` and `all` counted once for every item that the list may have; more are a configuration error";
     EXPRESSION_PARAMETERS = 256, "parameters", "query parameters that an expression sees; of more it fails, and its rule denies (`rule_failed`)";
+    DEFINITIONS = 256, "definitions", "`macros` and `groups` together; more are a configuration error";
     EXPORTS_PER_APPLICATION = 40, "headers", "exports of one application; more are a configuration error";
     APPLICATIONS = 10_000, "applications", "applications in one configuration; more are a configuration error";
     REFUSALS_KEPT = 256, "refusals", "denials that can be explained by their request id, and as many challenges; older ones are forgotten";

@@ -7,30 +7,22 @@ use bytes::Bytes;
 
 use crate::domain::decision::{ExportedHeader, ExportedHeaders};
 use crate::domain::encoding::{DropReason, Encoding};
+use crate::domain::identity::IdentityView;
 use crate::domain::time::Timestamp;
+use crate::policy::expr::ValueExpression;
 
-/// What an export is rendered from: the session's view of an identity.
-pub trait IdentityView {
-    /// The login.
-    fn user(&self) -> &str;
-    /// The realm, often empty.
-    fn realm(&self) -> &str;
-    /// The master that asserted it.
-    fn master(&self) -> &str;
-    /// The authentication level.
-    fn level(&self) -> u8;
+/// What an export is rendered from: an identity, and what a session knows besides.
+pub trait SessionView: IdentityView {
     /// The registered client address.
     fn client(&self) -> IpAddr;
     /// When the session was opened.
     fn created(&self) -> Timestamp;
-    /// Calls `each` with every value of the variable `name`.
-    fn values(&self, name: &str, each: &mut dyn FnMut(&str));
 }
 
-/// Where an export's value comes from.
+/// A variable whose value can be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Variable {
-    /// An exported variable; its values are joined with the separator it came with.
+    /// An exported variable or a macro; its values are joined with the separator it came with.
     Attribute {
         /// The variable's name.
         name: Box<str>,
@@ -87,21 +79,57 @@ impl Variable {
 
     fn render(
         &self,
-        identity: &dyn IdentityView,
+        identity: &dyn SessionView,
         encoding: Encoding,
     ) -> Result<Vec<u8>, DropReason> {
         match self {
             Self::Attribute { name, joiner, is_list } => {
                 let mut joined = Joined::new(encoding, joiner, *is_list);
-                identity.values(name, &mut |value| joined.push(value));
-                joined.bytes
+                let read = identity.values(name, &mut |value| joined.push(value));
+                read.map_err(|_| DropReason::Failed).and(joined.bytes)
             }
-            Self::User => encoding.encode(identity.user()),
-            Self::Realm => encoding.encode(identity.realm()),
-            Self::Master => encoding.encode(identity.master()),
+            Self::User => encoding.encode(identity.owner().user),
+            Self::Realm => encoding.encode(identity.owner().realm),
+            Self::Master => encoding.encode(identity.owner().master),
             Self::AuthLevel => encoding.encode(&identity.level().to_string()),
             Self::ClientAddress => encoding.encode(&identity.client().to_string()),
             Self::Created => encoding.encode(&identity.created().as_seconds().to_string()),
+        }
+    }
+}
+
+/// Where an export's value comes from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A variable.
+    Variable(Variable),
+    /// An expression; if it is a list, its items are joined with this.
+    Expression(ValueExpression, Box<str>),
+}
+
+impl Source {
+    /// What it is called in the log.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Variable(variable) => variable.name(),
+            Self::Expression(..) => "(expression)",
+        }
+    }
+
+    fn render(
+        &self,
+        identity: &dyn SessionView,
+        encoding: Encoding,
+    ) -> Result<Vec<u8>, DropReason> {
+        match self {
+            Self::Variable(variable) => variable.render(identity, encoding),
+            Self::Expression(expression, joiner) => {
+                let made = expression.of(identity).map_err(|_| DropReason::Failed)?;
+                let mut joined = Joined::new(encoding, joiner, expression.is_list());
+                made.values().iter().for_each(|value| joined.push(value));
+                joined.bytes
+            }
         }
     }
 }
@@ -144,12 +172,12 @@ impl<'a> Joined<'a> {
 }
 
 /// One header of an application.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Export {
     /// The header's name, lower case.
     pub header: Arc<str>,
-    /// Its source.
-    pub variable: Variable,
+    /// Where its value comes from.
+    pub source: Source,
     /// How the application wants it.
     pub encoding: Encoding,
 }
@@ -198,10 +226,10 @@ impl Exports {
     /// Renders every export for `identity`. A value that must not be sent is empty: one with control
     /// bytes could split a header somewhere on its way, or what the application makes of it.
     #[must_use]
-    pub fn render(&self, identity: &dyn IdentityView) -> Rendered {
+    pub fn render(&self, identity: &dyn SessionView) -> Rendered {
         let mut dropped = Vec::new();
         let headers = self.exports.iter().enumerate().map(|(place, export)| {
-            let rendered = export.variable.render(identity, export.encoding);
+            let rendered = export.source.render(identity, export.encoding);
             let value = rendered.unwrap_or_else(|reason| {
                 dropped.push((place, reason));
                 Vec::new()
@@ -218,38 +246,36 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::identity::Owner;
     use crate::domain::network::LOOPBACK;
 
     struct Someone(Vec<(&'static str, Vec<String>)>);
 
     impl IdentityView for Someone {
-        fn user(&self) -> &'static str {
-            "dwho"
-        }
-        fn realm(&self) -> &'static str {
-            ""
-        }
-        fn master(&self) -> &'static str {
-            "sso"
+        fn owner(&self) -> Owner<'_> {
+            Owner { master: "sso", realm: "", user: "dwho" }
         }
         fn level(&self) -> u8 {
             2
         }
+        fn each_value(&self, each: &mut dyn FnMut(&str, &str)) {
+            self.0.iter().for_each(|(n, values)| values.iter().for_each(|v| each(n, v)));
+        }
+    }
+
+    impl SessionView for Someone {
         fn client(&self) -> IpAddr {
             LOOPBACK
         }
         fn created(&self) -> Timestamp {
             Timestamp::from_millis(7999)
         }
-        fn values(&self, name: &str, each: &mut dyn FnMut(&str)) {
-            self.0.iter().filter(|(n, _)| *n == name).flat_map(|(_, v)| v).for_each(|v| each(v));
-        }
     }
 
     fn exports(list: &[(&str, Variable)]) -> Exports {
         let export = |(header, variable): &(&str, Variable)| Export {
             header: (*header).into(),
-            variable: variable.clone(),
+            source: Source::Variable(variable.clone()),
             encoding: Encoding::Utf8,
         };
         Exports::new(list.iter().map(export).collect())
@@ -352,7 +378,8 @@ mod tests {
         #[test]
         fn exports_never_hold_control_bytes(value in any::<String>(), encoding in 0..5_usize) {
             let variable = attribute("v");
-            let export = Export { header: "x".into(), variable, encoding: Encoding::ALL[encoding] };
+            let source = Source::Variable(variable);
+            let export = Export { header: "x".into(), source, encoding: Encoding::ALL[encoding] };
             let exports = Exports::new([export].into());
             let rendered = exports.render(&Someone(vec![("v", vec![value])]));
             let bytes = &rendered.headers[0].value;

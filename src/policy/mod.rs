@@ -5,6 +5,7 @@
 
 pub mod application;
 pub mod assertion;
+pub mod definitions;
 pub mod export;
 pub mod expr;
 pub mod host_tree;
@@ -13,8 +14,11 @@ pub mod rule;
 pub mod slave;
 pub mod trust;
 
+use std::sync::Arc;
+
 use crate::policy::application::Applications;
 use crate::policy::assertion::Assertions;
+use crate::policy::definitions::Definitions;
 use crate::policy::return_url::ReturnUrls;
 use crate::policy::slave::SlaveBackend;
 use crate::policy::trust::Trust;
@@ -26,6 +30,8 @@ pub struct Policy {
     pub trust: Trust,
     /// Reads a master's headers.
     pub slave: SlaveBackend,
+    /// Macros and groups.
+    pub definitions: Arc<Definitions>,
     /// Protected virtual hosts.
     pub applications: Applications,
     /// Signs for the applications that want it; `None` without a key.

@@ -37,6 +37,9 @@ pub struct AuditLine {
     /// The user, if one is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// What `trace_name` calls the user, if that is another name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_name: Option<String>,
     /// The user that a switch replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_user: Option<String>,
@@ -75,6 +78,7 @@ impl AuditLine {
             event,
             reason: None,
             user: None,
+            trace_name: None,
             previous_user: None,
             master: None,
             realm: None,
@@ -227,6 +231,7 @@ fn log_line(line: &AuditLine) {
         event = line.event,
         reason = line.reason,
         user = line.user.as_deref(),
+        trace_name = line.trace_name.as_deref(),
         previous_user = line.previous_user.as_deref(),
         master = line.master.as_deref(),
         realm = line.realm.as_deref(),

@@ -454,8 +454,44 @@ proptest! {
 }
 
 #[test]
+fn groups_with_conditions_exist_though_no_master_sends_any() {
+    let text = GOOD.replace(", groups: { header: Groups, separator: \";\" }", "");
+    let text = text.replace(
+        "{ effect: allow }",
+        "{ group: staff, when: \"'staff' in groups\", effect: allow }",
+    );
+    let errors = parse(&text).map(drop).unwrap_err().to_string();
+    assert!(errors.contains("there is no variable `groups`"), "{errors}");
+    let with = |condition: &str| {
+        let groups = format!("groups: {{ staff: \"{condition}\" }}\nsessions:");
+        parse(&text.replace("sessions:", &groups)).map(|settings| settings.warnings.len())
+    };
+    assert_eq!(with("user == 'dwho'").unwrap(), 0);
+    // The master's own are what a condition sees, and there are none.
+    let errors = with("'a' in groups").unwrap_err().to_string();
+    assert!(errors.contains("there is no `groups` in expressions"), "{errors}");
+}
+
+#[test]
+fn a_trace_name_is_a_variable_or_the_login() {
+    for (written, is_good) in [
+        ("mail", true),
+        ("user", true),
+        ("groups", true),
+        ("m", true),
+        ("realm", false),
+        ("no", false),
+    ] {
+        let keys = format!("macros: {{ m: user }}\ntrace_name: {written}\nsessions:");
+        assert_eq!(parse(&GOOD.replace("sessions:", &keys)).is_ok(), is_good, "{written}");
+    }
+}
+
+#[test]
 fn exports_applications_and_the_file_itself_have_their_limits() {
-    use vouchsafe::domain::limits::{APPLICATIONS, CONFIG_BYTES, EXPORTS_PER_APPLICATION};
+    use vouchsafe::domain::limits::{
+        APPLICATIONS, CONFIG_BYTES, DEFINITIONS, EXPORTS_PER_APPLICATION,
+    };
     let refused = |text: &str| {
         let parsed = config::parse(text, Path::new(""), &|_| None);
         parsed.err().map(|errors| errors.to_string()).unwrap_or_default()
@@ -467,6 +503,15 @@ fn exports_applications_and_the_file_itself_have_their_limits() {
     };
     assert_eq!(refused(&exports(EXPORTS_PER_APPLICATION)), "");
     assert!(refused(&exports(EXPORTS_PER_APPLICATION + 1)).contains("exports"));
+    let definitions = |count: usize| {
+        let macros: Vec<_> = (0..count / 2).map(|n| format!("  m{n}: user\n")).collect();
+        let groups: Vec<_> = (count / 2..count).map(|n| format!("  g{n}: \"true\"\n")).collect();
+        let (macros, groups) = (macros.concat(), groups.concat());
+        config::SHIPPED
+            .replace("sessions:\n", &format!("macros:\n{macros}groups:\n{groups}\nsessions:\n"))
+    };
+    assert_eq!(refused(&definitions(DEFINITIONS)), "");
+    assert!(refused(&definitions(DEFINITIONS + 1)).contains("more than 256 macros and groups"));
     let applications = |count: usize| {
         let (head, _) = config::SHIPPED.split_once("applications:").unwrap();
         let list: Vec<_> = (0..count)

@@ -57,6 +57,16 @@ sessions:
   store: STORE
 assertion: { keys: { file: assertion.pem } }
 log: { variables: groups }
+macros:
+  called: "mail == '' ? user : mail.lowerAscii()"
+  site: "mail.matches('@board[.]') ? 'board' : 'elsewhere'"
+  age: "int(uid.replace('years', '')) + 1"
+  older: "vars.age + '!'"
+  ranks: "['rank', site] + groups"
+groups:
+  board: "site == 'BOARD_SITE'"
+  elders: "uid.startsWith('years') && int(uid.replace('years', '')) >= 900"
+trace_name: called
 applications:
   - name: wiki
     hosts: [app.example.com, "*.apps.example.com"]
@@ -109,6 +119,26 @@ applications:
       - { path: /known, when: "session.known && vars.mail.matches('@example[.]com$')", effect: allow }
       - { path: /anybody, when: "!session.known", effect: unprotect }
       - { path: /crash, effect: skip }
+  - name: variables
+    hosts: [variables.example.com]
+    exports:
+      Auth-User: uid
+      Auth-Called: called
+      Auth-Groups: groups
+      Auth-Ranks: ranks
+      Auth-Age: age
+      Auth-Groups-Text: { expression: "groups.join(', ') + ' at ' + string(session.level)" }
+      Auth-Older: { expression: "string(int(older) * 2)", encoding: percent }
+    rules:
+      - { path: /board, variable: { site: board }, effect: allow }
+      - { path: /group, group: [board, elders], effect: allow }
+      - { path: /when, when: "'elders' in groups || ranks[1] == 'board'", effect: allow }
+      - { path: /age, variable: { age: ["901", "950"] }, effect: deny }
+      - { path: /age, effect: allow }
+      - { path: /both, variable: { age: "901" }, user: nobody, effect: deny }
+      - { path: /both, effect: allow }
+      - { path: /page, effect: allow }
+      - { path_exact: /, group: elders, effect: allow }
   - name: closed
     hosts: [closed.example.com]
     maintenance: true
@@ -143,6 +173,8 @@ pub struct Wish {
     pub max_bytes: &'static str,
     pub per_client: u32,
     pub per_master: u32,
+    /// The value of `site` that makes a member of the group `board`.
+    pub board_site: &'static str,
 }
 
 impl Default for Wish {
@@ -154,6 +186,7 @@ impl Default for Wish {
             max_bytes: "64MiB",
             per_client: 1_000_000,
             per_master: 10_000_000,
+            board_site: "board",
         }
     }
 }
@@ -187,6 +220,7 @@ impl Installation {
             .replace("MAX_BYTES", wish.max_bytes)
             .replace("PER_CLIENT", &wish.per_client.to_string())
             .replace("PER_MASTER", &wish.per_master.to_string())
+            .replace("BOARD_SITE", wish.board_site)
             .replace("STORE", store);
         let text = if wish.short_lived {
             text.replace("timeout: 20h", "timeout: 90s")

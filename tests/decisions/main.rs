@@ -16,3 +16,4 @@ mod logout;
 mod properties;
 mod routes;
 mod rules;
+mod variables;

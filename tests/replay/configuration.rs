@@ -10,19 +10,22 @@ use serde_json::{Value, json};
 use crate::outcome::PORTAL_URL;
 use crate::recordings::Recording;
 
-/// Exports of test1.example.com with the variable that each one shows. A variable of LemonLDAP::NG that no
-/// master sends (macros, groups, constants: see `later`) is `unknown`, which is always empty.
+/// Exports of test1.example.com with the variable that each one shows, or an expression in brackets. A
+/// variable of LemonLDAP::NG that nobody sends is `unknown`, which is always empty.
 pub const EXPORTS: &[(&str, &str)] = &[
     ("Auth-User", "uid"),
     ("Auth-Mail", "mail"),
-    ("Auth-Groups", "unknown"),
+    ("Auth-Groups", "groups"),
     ("Auth-Level", "auth_level"),
-    ("Auth-Upn", "unknown"),
-    ("Auth-Static", "unknown"),
+    ("Auth-Upn", "upn"),
+    ("Auth-Static", "('static')"),
     ("Auth-Missing", "unknown"),
     ("Auth-Ip", "ipAddr"),
-    ("Auth-B64", "unknown"),
+    ("Auth-B64", "user"),
 ];
+
+/// The exports that are not written as they are.
+const ENCODED: &[(&str, &str)] = &[("Auth-B64", "base64")];
 
 /// Keys that are left out, and why.
 const WITHOUT_COUNTERPART: &[(&str, &str)] = &[
@@ -31,7 +34,10 @@ const WITHOUT_COUNTERPART: &[(&str, &str)] = &[
     ("httpOnly", "cookies always are (S7)"),
     ("cookieExpiration", "cookies end with the browser (S7)"),
     ("checkXSS", "what a return URL may hold is fixed (P3)"),
-    ("macros", "not in this version: see `later`"),
+    (
+        "macros",
+        "`upn` is that of `base`; `uid` and `mail` are exported, `_whatToTrace` is for logs",
+    ),
 ];
 
 /// A host that shows what a session knows, to ask what a login has stored.
@@ -65,6 +71,10 @@ fn base(public: SocketAddr, admin: SocketAddr) -> Value {
             }],
             "exported_vars": { "uid": "Auth-User", "mail": "User-Email", "unknown": "Not-Sent" },
         },
+        "macros": { "upn": "user + '@example.com'" },
+        "groups": {
+            "mailers": "mail != ''", "never": "false", "timelords": "user.matches('^(dwho|rtyler)$')",
+        },
         "sessions": {
             "cookie": { "name": "lemonldap", "secured": 2, "same_site": "lax" },
             "key": { "file": "sessions.key" },
@@ -76,7 +86,8 @@ fn base(public: SocketAddr, admin: SocketAddr) -> Value {
 }
 
 fn applications() -> Value {
-    let exports: BTreeMap<&str, &str> = EXPORTS.iter().copied().collect();
+    let exports: BTreeMap<&str, Value> =
+        EXPORTS.iter().map(|(header, shown)| (*header, export(header, shown))).collect();
     let rule = |effect: &str| json!([{ "effect": effect }]);
     let plain = |name: &str, host: &str, effect: &str| json!({ "name": name, "hosts": host, "rules": rule(effect) });
     json!([
@@ -104,6 +115,12 @@ fn applications() -> Value {
             "rules": rule("allow"),
         },
     ])
+}
+
+fn export(header: &str, shown: &str) -> Value {
+    let key = if shown.starts_with('(') { "expression" } else { "variable" };
+    let encoding = ENCODED.iter().find(|(encoded, _)| *encoded == header);
+    json!({ key: shown, "encoding": encoding.map_or("utf8", |(_, encoding)| encoding) })
 }
 
 fn translate(overrides: &BTreeMap<String, Value>, config: &mut Value) {
@@ -143,8 +160,14 @@ fn translate(overrides: &BTreeMap<String, Value>, config: &mut Value) {
                 set_or_remove(&mut config["portal"], "choice", &Value::Null);
             }
             "exportedHeaders" => {
-                let headers = value["test1.example.com"].as_object().unwrap().keys();
-                let exports: BTreeMap<&String, &str> = headers.map(|h| (h, "unknown")).collect();
+                // Of expressions in Perl only texts are recorded that mean the same in CEL.
+                let shown = |perl: &Value| match perl.as_str().unwrap() {
+                    text if text.starts_with('"') => format!("({})", text.replace('\n', "\\n")),
+                    _ => "unknown".to_owned(),
+                };
+                let headers = value["test1.example.com"].as_object().unwrap().iter();
+                let exports: BTreeMap<&String, Value> =
+                    headers.map(|(header, perl)| (header, export(header, &shown(perl)))).collect();
                 config["applications"][0]["exports"] = json!(exports);
             }
             key => {

@@ -70,6 +70,7 @@ mod secrecy;
 mod sockets;
 mod transports;
 mod uploads;
+mod variables;
 
 use std::fmt::Display;
 use std::net::SocketAddr;

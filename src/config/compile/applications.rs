@@ -7,9 +7,12 @@ use std::time::Duration;
 use url::Url;
 
 use crate::config::compile::portal::Origin;
-use crate::config::compile::{Compiler, assertion, encodings, headers, hosts, rules, slave, urls};
+use crate::config::compile::variables::Variables;
+use crate::config::compile::{
+    Compiler, assertion, encodings, expressions, headers, hosts, rules, urls,
+};
 use crate::config::key_path::KeyPath;
-use crate::config::raw::{RawApplication, RawConfig, RawSlave};
+use crate::config::raw::{RawApplication, RawConfig};
 use crate::config::raw_variable::RawExport;
 use crate::config::reader::suggestion;
 use crate::config::{defaults, units};
@@ -17,7 +20,8 @@ use crate::domain::encoding::Encoding;
 use crate::domain::limits::{APPLICATIONS, EXPORTS_PER_APPLICATION};
 use crate::domain::target::PathForms;
 use crate::policy::application::Applications;
-use crate::policy::export::{Export, Exports, Variable};
+use crate::policy::export::{Export, Exports, Source, Variable};
+use crate::policy::expr::names::Reach;
 
 /// How long an allow may be reused, in seconds. One second is none: see `edge::http::nginx`.
 const CACHE_SECONDS: std::ops::RangeInclusive<u64> = 2..=60;
@@ -28,6 +32,7 @@ type Lines = HashMap<String, u32>;
 /// Checks all applications; those that are wrong are left out and reported.
 pub fn applications(
     raw: &RawConfig,
+    variables: &Variables<'_>,
     portal: Option<&Origin>,
     compiler: &mut Compiler<'_>,
 ) -> Applications {
@@ -44,13 +49,13 @@ pub fn applications(
         let path = list.index(index);
         let name = name(application, &path, &mut names, compiler);
         let mine = canonical_hosts(application, &path, &mut hosts, compiler);
-        let exports = exports(application, &raw.slave, &path.key("exports"), compiler);
+        let exports = exports(application, variables, &path.key("exports"), compiler);
         let forms = PathForms {
             parameters: application.allow_path_parameters,
             encoded_slash: application.allow_encoded_slash,
         };
         let rules =
-            rules::rules(&application.rules, forms, &raw.slave, &path.key("rules"), compiler);
+            rules::rules(&application.rules, forms, variables, &path.key("rules"), compiler);
         let url = url(application, &path, &mine, portal, compiler);
         let id = applications.add(name.unwrap_or_default(), forms, rules, exports, url);
         applications.place(id, compiler.place(&path));
@@ -175,7 +180,7 @@ fn cache(raw: &RawApplication, parent: &KeyPath, compiler: &mut Compiler<'_>) ->
 
 fn exports(
     raw: &RawApplication,
-    slave: &RawSlave,
+    variables: &Variables<'_>,
     parent: &KeyPath,
     compiler: &mut Compiler<'_>,
 ) -> Exports {
@@ -188,71 +193,79 @@ fn exports(
     for (header, source) in &raw.exports.0 {
         let path = parent.key(header);
         let name = headers::exported(&path, header, compiler);
-        let export = export(source, slave, &path, compiler);
-        let (Some(name), Some((variable, encoding))) = (name, export) else { continue };
+        let export = export(source, variables, &path, compiler);
+        let (Some(name), Some((source, encoding))) = (name, export) else { continue };
         if let Some(first) = seen.insert(name.lower().into(), header) {
             let text = format!("'{header}' and '{first}' are one header; remove one of them");
             compiler.key_error(&path, &text);
         }
         let is_control =
             |written: &str| !written.is_empty() && written.eq_ignore_ascii_case(name.lower());
-        if slave.masters.iter().any(|master| is_control(&master.control_header)) {
+        if variables.slave.masters.iter().any(|master| is_control(&master.control_header)) {
             let text = "the control header must never reach an application; use another header";
             compiler.key_error(&path, text);
         }
-        exports.push(Export { header: name.lower().into(), variable, encoding });
+        exports.push(Export { header: name.lower().into(), source, encoding });
     }
     Exports::new(exports.into())
 }
 
 fn export(
     raw: &RawExport,
-    slave: &RawSlave,
+    variables: &Variables<'_>,
     path: &KeyPath,
     compiler: &mut Compiler<'_>,
-) -> Option<(Variable, Encoding)> {
+) -> Option<(Source, Encoding)> {
+    let encoding = encodings::encoding(raw.encoding);
+    let at = path.key("expression");
+    if compiler.document.wrote(&at) {
+        if compiler.document.wrote(&path.key("variable")) {
+            let text = "an export is a variable or an expression; remove one of them";
+            compiler.key_error(&at, text);
+        }
+        let scope = variables.scope(Reach::Session);
+        let value = expressions::value(raw.expression.as_deref()?, scope, &at, compiler)?;
+        return Some((Source::Expression(value, defaults::JOINER.into()), encoding));
+    }
     let written = compiler.required(path, "variable", raw.variable.as_deref())?;
     // The short form has no key `variable`: then the place is the export's own value.
     let long = path.key("variable");
     let at = if compiler.document.find(&long).is_some() { long } else { path.clone() };
-    let variable = variable(written, slave, &at, compiler)?;
-    let encoding = encodings::encoding(raw.encoding);
+    let variable = variable(written, variables, &at, compiler)?;
     if let Variable::Attribute { joiner, is_list: true, .. } = &variable {
         let remedy = "use another encoding, or another separator for the variable";
         if !encodings::separates(encoding, joiner, &path.key("encoding"), remedy, compiler) {
             return None;
         }
     }
-    Some((variable, encoding))
+    Some((Source::Variable(variable), encoding))
 }
 
 fn variable(
     written: &str,
-    slave: &RawSlave,
+    variables: &Variables<'_>,
     path: &KeyPath,
     compiler: &mut Compiler<'_>,
 ) -> Option<Variable> {
     if let Some(variable) = Variable::built_in(written) {
         return Some(variable);
     }
-    let exported = slave.exported_vars.0.iter().find(|(name, _)| name == written);
-    if let Some((name, raw)) = exported {
-        if !slave::reads_variables(slave) {
-            let text = format!(
-                "the variable `{name}` is off without the role `users`; add the role \
-                                to slave.roles"
-            );
-            compiler.error(path, &text);
-            return None;
-        }
-        let joiner = raw.separator.as_deref().unwrap_or(defaults::JOINER).into();
-        let is_list = raw.separator.is_some();
-        return Some(Variable::Attribute { name: name.as_str().into(), joiner, is_list });
+    if let Some(known) = variables.find(written) {
+        let joiner = variables.joiner(written).into();
+        let is_list = known.is_list;
+        return Some(Variable::Attribute { name: known.name.clone(), joiner, is_list });
+    }
+    let slave = variables.slave;
+    if slave.exported_vars.0.iter().any(|(name, _)| name == written) {
+        let text = format!(
+            "the variable `{written}` is off without the role `users`; add the role to slave.roles"
+        );
+        compiler.error(path, &text);
+        return None;
     }
     // Written there and refused there: one message is enough.
-    if !compiler.document.wrote(&KeyPath::of("slave.exported_vars").key(written)) {
-        let exported = slave.exported_vars.0.iter().map(|(name, _)| name.as_str());
-        let names = exported.filter(|name| !Variable::BUILT_IN.contains(name));
+    if !variables.was_refused(written, compiler) {
+        let names = variables.names().filter(|name| !Variable::BUILT_IN.contains(name));
         let known: Vec<&str> = names.chain(Variable::BUILT_IN.iter().copied()).collect();
         let text = format!("there is no variable `{written}`; {}", suggestion(written, &known));
         compiler.error(path, &text);

@@ -2,17 +2,17 @@
 
 use globset::GlobBuilder;
 
-use crate::config::compile::{Compiler, expressions, hours, patterns, slave};
+use crate::config::compile::variables::Variables;
+use crate::config::compile::{Compiler, expressions, hours, patterns};
 use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawRule, RawSlave};
 use crate::config::raw_value::{OneOrMany, Ordered};
 use crate::config::reader::suggestion;
 use crate::domain::limits::{METHOD_BYTES, PATTERN_BYTES};
 use crate::domain::target::{PathForms, Target, TargetError};
+use crate::policy::definitions::GROUPS;
+use crate::policy::expr::names::Reach;
 use crate::policy::rule::clause::{Clauses, IdentityClauses, OneOf, PathClause};
-
-/// The variable that `group` asks.
-const GROUPS: &str = "groups";
 
 type Names = Box<[Box<str>]>;
 
@@ -21,7 +21,7 @@ type Names = Box<[Box<str>]>;
 pub fn clauses(
     raw: &RawRule,
     forms: PathForms,
-    slave: &RawSlave,
+    variables: &Variables<'_>,
     path: &KeyPath,
     compiler: &mut Compiler<'_>,
 ) -> Option<Clauses> {
@@ -41,10 +41,13 @@ pub fn clauses(
         None => Some(None),
         Some(written) => hours::hours(written, &path.key("time"), compiler).map(Some),
     };
-    let identity = identity(raw, slave, path, compiler);
+    let identity = identity(raw, variables, path, compiler);
     let when = match &raw.when {
         None => Some(None),
-        Some(written) => expressions::when(written, slave, &path.key("when"), compiler).map(Some),
+        Some(written) => {
+            let scope = variables.scope(Reach::Request);
+            expressions::condition(written, scope, &path.key("when"), compiler).map(Some)
+        }
     };
     // What was refused while it was read must not turn into "always" either.
     let refused = KEYS
@@ -136,7 +139,7 @@ fn glob(written: &str, path: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Pa
 #[expect(clippy::option_option, reason = "one says wrong, the other says nothing asked")]
 fn identity(
     raw: &RawRule,
-    slave: &RawSlave,
+    known: &Variables<'_>,
     path: &KeyPath,
     compiler: &mut Compiler<'_>,
 ) -> Option<Option<Box<IdentityClauses>>> {
@@ -147,14 +150,15 @@ fn identity(
     let users = names("user", raw.user.as_ref());
     let groups = names("group", raw.group.as_ref());
     let masters = names("master", raw.master.as_ref());
-    let known = masters_exist(raw.master.as_ref(), slave, &path.key("master"), compiler);
+    let masters_exist =
+        masters_exist(raw.master.as_ref(), known.slave, &path.key("master"), compiler);
     let variables = pairs(raw.variable.as_ref(), &path.key("variable"), "variable", compiler);
     let mut exist = true;
     for (name, _) in raw.variable.iter().flat_map(|variables| &variables.0) {
-        exist &= variable_exists(name, slave, &path.key("variable").key(name), compiler);
+        exist &= known.exists(name, &path.key("variable").key(name), compiler);
     }
     if raw.group.is_some() {
-        exist &= variable_exists(GROUPS, slave, &path.key("group"), compiler);
+        exist &= known.exists(GROUPS, &path.key("group"), compiler);
     }
     let mut variables = variables?.into_vec();
     variables.extend(groups?.map(|values| OneOf { name: GROUPS.into(), values }));
@@ -164,7 +168,7 @@ fn identity(
         variables: variables.into(),
         level: raw.session_level.unwrap_or_default(),
     };
-    if !(exist && known) {
+    if !(exist && masters_exist) {
         return None;
     }
     let asks = clauses != IdentityClauses::default() || raw.session_level.is_some();
@@ -186,25 +190,6 @@ fn masters_exist(
         compiler.error(path, &text);
     }
     unknown.is_none()
-}
-
-/// Whether sessions can have this variable at all.
-pub fn variable_exists(
-    name: &str,
-    slave: &RawSlave,
-    path: &KeyPath,
-    compiler: &mut Compiler<'_>,
-) -> bool {
-    let known: Vec<&str> = slave.exported_vars.0.iter().map(|(name, _)| name.as_str()).collect();
-    let is_known = known.contains(&name) && slave::reads_variables(slave);
-    if !is_known {
-        let text = format!(
-            "there is no variable `{name}` in `slave.exported_vars`; {}",
-            suggestion(name, &known)
-        );
-        compiler.error(path, &text);
-    }
-    is_known
 }
 
 /// Names with their values, each name with at least one.

@@ -7,6 +7,7 @@ mod admin;
 mod applications;
 mod assertion;
 mod clauses;
+mod definitions;
 mod encodings;
 mod expressions;
 mod headers;
@@ -22,9 +23,11 @@ mod sessions;
 mod slave;
 mod tls;
 mod urls;
+mod variables;
 
 use std::path::PathBuf;
 
+use crate::config::compile::variables::Variables;
 use crate::config::diagnostics::{Diagnostic, Severity};
 use crate::config::document::{Document, Part};
 use crate::config::key_path::KeyPath;
@@ -138,7 +141,9 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
     let sessions_key = sessions::key(&raw.sessions.key, compiler);
     let store = sessions::store(&raw.sessions.store, compiler);
     let assertions = assertion::assertions(raw, portal_origin, compiler);
-    let applications = applications::applications(raw, portal_origin, compiler);
+    let mut variables = Variables::exported(&raw.slave);
+    let definitions = definitions::definitions(raw, &mut variables, compiler);
+    let applications = applications::applications(raw, &variables, portal_origin, compiler);
     let logo = logo::logo(raw.slave.display_logo.as_ref(), compiler);
     let audit = audit(raw.audit.as_ref(), compiler);
     let admin = admin::admin(raw.admin.as_ref(), compiler);
@@ -151,6 +156,7 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
         policy: Policy {
             trust: Trust::new(proxies?, masters?, slave_headers),
             slave: slave.backend,
+            definitions,
             applications,
             assertions: assertions?,
             return_urls: portal.return_urls,
@@ -195,10 +201,12 @@ const fn log(raw: &RawLog) -> LogSettings {
 /// Variables whose values explanations may show; `None` if one of them does not exist.
 fn shown_variables(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Vec<Box<str>>> {
     let path = KeyPath::of("log.variables");
+    // A macro is made of them, and is not shown.
+    let exported = Variables::exported(&raw.slave);
     let mut names = Some(Vec::new());
     for (index, name) in raw.log.variables.items.iter().enumerate() {
         let at = if raw.log.variables.is_list { path.index(index) } else { path.clone() };
-        match (clauses::variable_exists(name, &raw.slave, &at, compiler), &mut names) {
+        match (exported.exists(name, &at, compiler), &mut names) {
             (true, Some(names)) => names.push(name.as_str().into()),
             _ => names = None,
         }

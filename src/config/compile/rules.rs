@@ -1,8 +1,9 @@
 //! `applications[].rules`: effects, and which rules can never be reached (SEMANTICS R1).
 
+use crate::config::compile::variables::Variables;
 use crate::config::compile::{Compiler, clauses};
 use crate::config::key_path::KeyPath;
-use crate::config::raw::{RawEffect, RawRule, RawSlave};
+use crate::config::raw::{RawEffect, RawRule};
 use crate::domain::target::PathForms;
 use crate::policy::rule::clause::{Clauses, PathClause};
 use crate::policy::rule::{Effect, Requirement, Rule, Rules};
@@ -18,7 +19,7 @@ struct Coverage {
 pub fn rules(
     raw: &[RawRule],
     forms: PathForms,
-    slave: &RawSlave,
+    variables: &Variables<'_>,
     list: &KeyPath,
     compiler: &mut Compiler<'_>,
 ) -> Rules {
@@ -30,7 +31,7 @@ pub fn rules(
     let mut above: Vec<Coverage> = Vec::with_capacity(raw.len());
     for (index, raw) in raw.iter().enumerate() {
         let path = list.index(index);
-        let clauses = clauses::clauses(raw, forms, slave, &path, compiler);
+        let clauses = clauses::clauses(raw, forms, variables, &path, compiler);
         let effect = effect(raw, &path, compiler);
         let (Some(clauses), Some(effect)) = (clauses, effect) else { continue };
         let line = compiler.place(&path).line;

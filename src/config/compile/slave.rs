@@ -107,7 +107,8 @@ fn variable(
     })
 }
 
-fn variable_name(name: &str, path: &KeyPath, compiler: &mut Compiler<'_>) -> bool {
+/// Whether a variable can be called so; reported if not.
+pub fn variable_name(name: &str, path: &KeyPath, compiler: &mut Compiler<'_>) -> bool {
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && !name.bytes().next().is_none_or(|b| b.is_ascii_digit());
     if !plain {

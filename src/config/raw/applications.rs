@@ -30,7 +30,7 @@ pub struct RawApplication {
     /// Also says who is asking in a signed token, the header `X-Vouchsafe-Assertion`, which the application can
     /// check itself; needs `assertion.keys`. Default: false.
     pub assertion: bool,
-    /// Headers that it gets, each with its variable. Default: none.
+    /// Headers that it gets, each with its variable or expression. Default: none.
     pub exports: Ordered<RawExport>,
     /// For how long nginx may reuse an allow without asking again, if `nginx/snippets/auth_cached.conf` is
     /// included: whole seconds, `2s` to `60s`. A logout may take that long. Default: never.
@@ -82,7 +82,7 @@ pub struct RawRule {
     /// A group, or a list of them of which one is enough: values of the variable `groups`. Default: any.
     #[schemars(with = "OneOrMany")]
     pub group: Option<OneOrMany>,
-    /// Exported variables, each with one value or a list of them of which one is enough. Default: any.
+    /// Exported variables or macros, each with one value or a list of them of which one is enough. Default: any.
     #[schemars(with = "Ordered<OneOrMany>")]
     pub variable: Option<Ordered<OneOrMany>>,
     /// The least level that the session has, for the rule to match. To demand one, use `level`. Default: any.

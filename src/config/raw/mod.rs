@@ -37,6 +37,17 @@ pub struct RawConfig {
     pub portal: RawPortal,
     /// The slave backend: masters and what is read from their headers.
     pub slave: RawSlave,
+    /// Variables that are made of others, each with an expression in CEL over `user`, `realm`, `master`, `groups`
+    /// (as the master sent them), exported variables and the macros above it: docs/expressions.md. Its value is a
+    /// text, a number, true or false, or a list of texts. Default: none.
+    pub macros: Ordered<String>,
+    /// Groups with a condition each, an expression in CEL over the same and all macros; whoever meets it has the
+    /// group in the variable `groups`, behind those that the master sent. Default: none.
+    pub groups: Ordered<String>,
+    /// The variable that names a user in proxies' access logs and the audit log: an exported one, a macro, or
+    /// `user`. Default: `user`, the login, which is also taken where the variable is unset.
+    #[schemars(with = "String")]
+    pub trace_name: Option<String>,
     /// The life of sessions.
     pub sessions: RawSessions,
     /// Protected virtual hosts. Default: none.

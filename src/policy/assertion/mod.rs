@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::domain::decision::Assertion;
 use crate::domain::time::Timestamp;
-use crate::policy::export::IdentityView;
+use crate::policy::export::SessionView;
 
 use key::key_set;
 pub use key::{BrokenKey, SEED_BYTES, SigningKey, new_key};
@@ -107,7 +107,7 @@ impl Assertions {
     /// The signature needs randomness and there is none.
     pub fn sign(
         &self,
-        identity: &dyn IdentityView,
+        identity: &dyn SessionView,
         occasion: &Occasion<'_>,
     ) -> Result<Signed, Unsigned> {
         let Occasion { audience, now, ends, id } = *occasion;
@@ -115,8 +115,8 @@ impl Assertions {
         let claims = Claims {
             iss: &self.issuer,
             aud: audience,
-            sub: identity.user(),
-            realm: identity.realm(),
+            sub: identity.owner().user,
+            realm: identity.owner().realm,
             iat: now.as_seconds(),
             nbf: now.as_seconds(),
             exp: expires.as_seconds(),

@@ -5,6 +5,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 use serde_json::Value;
 
 use super::*;
+use crate::domain::identity::{IdentityView, Owner};
 use crate::domain::network::LOOPBACK;
 use crate::domain::secret::Secret;
 
@@ -18,25 +19,22 @@ struct Someone {
 }
 
 impl IdentityView for Someone {
-    fn user(&self) -> &str {
-        &self.user
-    }
-    fn realm(&self) -> &str {
-        &self.realm
-    }
-    fn master(&self) -> &'static str {
-        "sso"
+    fn owner(&self) -> Owner<'_> {
+        Owner { master: "sso", realm: &self.realm, user: &self.user }
     }
     fn level(&self) -> u8 {
         self.level
     }
+    fn each_value(&self, _: &mut dyn FnMut(&str, &str)) {}
+}
+
+impl SessionView for Someone {
     fn client(&self) -> IpAddr {
         LOOPBACK
     }
     fn created(&self) -> Timestamp {
         Timestamp::from_millis(1_799_999_000_999)
     }
-    fn values(&self, _: &str, _: &mut dyn FnMut(&str)) {}
 }
 
 fn dwho() -> Someone {

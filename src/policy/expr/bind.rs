@@ -1,4 +1,4 @@
-//! The values of the names that an expression uses, for one request.
+//! The values of the names that an expression uses: for one request, or for somebody alone.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,33 +14,54 @@ use crate::policy::expr::Failure;
 use crate::policy::expr::names::{GROUPS, Name};
 use crate::policy::rule::clause::{Facts, Who};
 
+/// What an expression is asked about.
+#[derive(Clone, Copy)]
+pub enum Subject<'a> {
+    /// A request with this path.
+    Request(&'a [u8], &'a Facts<'a>),
+    /// Somebody, whatever the request.
+    Somebody(&'a dyn IdentityView),
+}
+
 /// Puts the values of `used` into `context`.
 pub fn all(
     context: &mut Context<'_, '_>,
     used: &[(Name, Box<str>)],
-    path: &[u8],
-    facts: &Facts<'_>,
+    subject: Subject<'_>,
 ) -> Result<(), Failure> {
     for (name, written) in used {
-        context.add_variable_from_value(&**written, value(name, path, facts)?);
+        context.add_variable_from_value(&**written, value(name, subject)?);
     }
     Ok(())
 }
 
-fn value(name: &Name, path: &[u8], facts: &Facts<'_>) -> Result<Value, Failure> {
-    let who = match facts.who {
-        Who::Somebody(who) => Some(who),
-        Who::Nobody | Who::Unasked => None,
+fn value(name: &Name, subject: Subject<'_>) -> Result<Value, Failure> {
+    let who = match subject {
+        Subject::Request(_, Facts { who: Who::Somebody(who), .. }) => Some(*who),
+        Subject::Request(_, Facts { who: Who::Nobody | Who::Unasked, .. }) => None,
+        Subject::Somebody(who) => Some(who),
     };
     let nobody = Owner { master: "", realm: "", user: "" };
     let owner = who.map_or(nobody, IdentityView::owner);
+    Ok(match (name, subject) {
+        (Name::User, _) => owner.user.into(),
+        (Name::Realm, _) => owner.realm.into(),
+        (Name::Master, _) => owner.master.into(),
+        (Name::Groups, _) => values(who, GROUPS)?.into(),
+        (Name::Level, _) => Value::Int(who.map_or(0, IdentityView::level).into()),
+        (Name::Known, _) => Value::Bool(who.is_some()),
+        (Name::Variable(variable), _) if variable.is_list => values(who, &variable.name)?.into(),
+        (Name::Variable(variable), _) => {
+            values(who, &variable.name)?.into_iter().next().unwrap_or_else(|| "".into())
+        }
+        (name, Subject::Request(path, facts)) => of_the_request(name, path, facts)?,
+        // Refused at load, where the names are out of reach.
+        (_, Subject::Somebody(_)) => return Err(Failure::Other),
+    })
+}
+
+fn of_the_request(name: &Name, path: &[u8], facts: &Facts<'_>) -> Result<Value, Failure> {
     Ok(match name {
-        Name::User => owner.user.into(),
-        Name::Realm => owner.realm.into(),
-        Name::Master => owner.master.into(),
-        Name::Groups => values(who, GROUPS).into(),
-        Name::Level => Value::Int(who.map_or(0, IdentityView::level).into()),
-        Name::Known => Value::Bool(who.is_some()),
         Name::Client => address(facts.client).into(),
         Name::Method => facts.method.into(),
         Name::Host => facts.host.into(),
@@ -50,10 +71,13 @@ fn value(name: &Name, path: &[u8], facts: &Facts<'_>) -> Result<Value, Failure> 
             Scheme::Http => "http".into(),
             Scheme::Https => "https".into(),
         },
-        Name::Variable(variable) if variable.is_list => values(who, &variable.name).into(),
-        Name::Variable(variable) => {
-            values(who, &variable.name).into_iter().next().unwrap_or_else(|| "".into())
-        }
+        Name::User
+        | Name::Realm
+        | Name::Master
+        | Name::Groups
+        | Name::Level
+        | Name::Known
+        | Name::Variable(_) => return Err(Failure::Other),
     })
 }
 
@@ -61,16 +85,12 @@ fn address(client: IpAddr) -> String {
     client.to_canonical().to_string()
 }
 
-fn values(who: Option<&dyn IdentityView>, wanted: &str) -> Vec<Value> {
+fn values(who: Option<&dyn IdentityView>, wanted: &str) -> Result<Vec<Value>, Failure> {
     let mut values = Vec::new();
     if let Some(who) = who {
-        who.each_value(&mut |name, value| {
-            if name == wanted {
-                values.push(value.into());
-            }
-        });
+        who.values(wanted, &mut |value| values.push(value.into()))?;
     }
-    values
+    Ok(values)
 }
 
 /// Every parameter with all of its values. More than are looked at fail: left out, one could be hidden

@@ -9,17 +9,18 @@ use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValu
 use crate::domain::limits::{ATTRIBUTE_VALUES, EXPRESSION_DEPTH, EXPRESSION_STEPS};
 use crate::policy::expr::ExpressionError;
 use crate::policy::expr::names::{
-    FUNCTIONS, Kind, NAMESPACES, Name, OPERATORS, Variable, known, literal_text, named, spelled,
+    FUNCTIONS, Kind, NAMESPACES, Name, OPERATORS, Scope, is_out_of_reach, known, literal_text,
+    named, spelled,
 };
 
 /// The kind of the whole, if it is known before any request.
-pub fn checked(expr: &IdedExpr, variables: &[Variable]) -> Result<Option<Kind>, ExpressionError> {
-    let mut check = Check { variables, items: Vec::new(), steps: 0, depth: 0 };
+pub fn checked(expr: &IdedExpr, scope: Scope<'_>) -> Result<Option<Kind>, ExpressionError> {
+    let mut check = Check { scope, items: Vec::new(), steps: 0, depth: 0 };
     check.node(expr, 1)
 }
 
 struct Check<'a> {
-    variables: &'a [Variable],
+    scope: Scope<'a>,
     /// Names of items of the macros that are open.
     items: Vec<String>,
     steps: usize,
@@ -50,22 +51,25 @@ impl Check<'_> {
         {
             return Ok(None);
         }
-        if let Some((name, _)) = named(expr, self.variables) {
+        if let Some((name, _)) = named(expr, self.scope) {
             return Ok(Some(name.kind()));
         }
         if let Some(written) = spelled(expr) {
-            return Err(ExpressionError::UnknownName { written, known: known(self.variables) });
+            let known = known(self.scope);
+            return Err(if is_out_of_reach(&written, self.scope) {
+                ExpressionError::OutOfReach { written, known }
+            } else {
+                ExpressionError::UnknownName { written, known }
+            });
         }
         match expr {
             Expr::Literal(literal) => Ok(Some(literal_kind(literal))),
             Expr::Call(call) => self.call(call, times),
             // `has(a.b)` becomes this.
-            Expr::Select(select) if select.test => {
-                match named(&select.operand.expr, self.variables) {
-                    Some((Name::Query, _)) => Ok(Some(Kind::Bool)),
-                    _ => Err(ExpressionError::Arguments("has(request.query.page)")),
-                }
-            }
+            Expr::Select(select) if select.test => match named(&select.operand.expr, self.scope) {
+                Some((Name::Query, _)) => Ok(Some(Kind::Bool)),
+                _ => Err(ExpressionError::Arguments("has(request.query.page)")),
+            },
             Expr::Select(select) => self.node(&select.operand, times).map(|_| None),
             Expr::Comprehension(folded) => self.folded(folded, times),
             Expr::List(list) => {
@@ -116,9 +120,20 @@ impl Check<'_> {
                 self.node(of, times)?;
                 Ok(Some(Kind::Number))
             }
-            ("string", None, [of]) => {
+            ("string", None, [of]) | ("lowerAscii" | "upperAscii", Some(of), []) => {
                 self.node(of, times)?;
                 Ok(Some(Kind::Text))
+            }
+            ("join", Some(_), [by]) if literal_text(&by.expr).is_some() => {
+                self.parts(call, times)?;
+                Ok(Some(Kind::Text))
+            }
+            ("replace", Some(_), [from, to]) if is_replacement(from, to) => {
+                self.parts(call, times)?;
+                Ok(Some(Kind::Text))
+            }
+            ("join", Some(_), [_]) | ("replace", Some(_), [_, _]) => {
+                Err(ExpressionError::NotLiteral(usage))
             }
             _ => wrong,
         }
@@ -130,13 +145,17 @@ impl Check<'_> {
         if literal.is_none() {
             return Err(ExpressionError::NotLiteral(usage));
         }
-        for part in call.target.iter().map(AsRef::as_ref).chain(&call.args) {
-            self.node(part, times)?;
-        }
+        self.parts(call, times)?;
         if call.func_name == "inGroup" {
             self.expr(&Expr::Ident("groups".to_owned()), times)?;
         }
         Ok(Some(Kind::Bool))
+    }
+
+    /// What a function is called with, its target included.
+    fn parts(&mut self, call: &CallExpr, times: usize) -> Result<(), ExpressionError> {
+        let mut parts = call.target.iter().map(AsRef::as_ref).chain(&call.args);
+        parts.try_for_each(|part| self.node(part, times).map(drop))
     }
 
     /// What a macro becomes: a step for each item of a list.
@@ -145,13 +164,13 @@ impl Check<'_> {
             return Err(ExpressionError::Unsupported("`map` and `filter`"));
         }
         let range = &folded.iter_range.expr;
-        let items = match (range, named(range, self.variables)) {
+        let items = match (range, named(range, self.scope)) {
             (Expr::List(written), _) => written.elements.len(),
             (_, Some((name, _))) if name.kind() == Kind::List => ATTRIBUTE_VALUES,
             _ => return Err(ExpressionError::UnboundedList),
         };
         let item = folded.iter_var.as_str();
-        let is_taken = named(&Expr::Ident(item.to_owned()), self.variables).is_some()
+        let is_taken = named(&Expr::Ident(item.to_owned()), self.scope).is_some()
             || NAMESPACES.contains(&item)
             || self.items.iter().any(|open| open == item);
         if is_taken {
@@ -201,10 +220,24 @@ impl Check<'_> {
                 _,
             ) => Ok(Some(Kind::Bool)),
             (operators::ADD, [one, other]) => Ok(if one == other { *one } else { None }),
-            (operators::INDEX, _) => Ok(None),
+            (operators::INDEX, _) => Ok(self.item_kind(call)),
             _ => Ok(Some(Kind::Number)),
         }
     }
+}
+
+impl Check<'_> {
+    /// The kind of an entry: of a list that has a name it is a text.
+    fn item_kind(&self, call: &CallExpr) -> Option<Kind> {
+        let (list, _) = named(&call.args.first()?.expr, self.scope)?;
+        (list.kind() == Kind::List).then_some(Kind::Text)
+    }
+}
+
+/// Whether both are literal texts, and there is something to look for.
+fn is_replacement(from: &IdedExpr, to: &IdedExpr) -> bool {
+    let to = literal_text(&to.expr);
+    to.is_some() && literal_text(&from.expr).is_some_and(|from| !from.is_empty())
 }
 
 /// The kind of a literal; of what has none here, one that is not boolean.

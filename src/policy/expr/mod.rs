@@ -1,7 +1,9 @@
-//! `when` of a rule: an expression in CEL, checked at load and asked on requests (SEMANTICS R1, R4).
+//! Expressions in CEL, checked at load: `when` of a rule, asked on requests (SEMANTICS R1, R4), and what is
+//! made of an identity, for macros, groups and exports.
 //!
-//! The only place that names `cel`. Whatever its library does, nothing but `true` and `false` leaves this
-//! module: an error or a panic in there is a [`Failure`], and a rule that fails denies.
+//! The only place that names `cel`. Whatever its library does, nothing leaves this module but `true` and
+//! `false`, and texts of a bounded size where they are wanted: an error or a panic in there is a
+//! [`Failure`], a rule that fails denies, and an export that fails is not sent.
 //! Must not know: effects, YAML, headers. There is nothing of a header in what an expression can name.
 
 mod bind;
@@ -10,18 +12,25 @@ pub mod names;
 mod prepare;
 #[cfg(test)]
 mod tests;
+mod texts;
+mod value;
+
+pub use value::{Made, ValueExpression};
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use cel::common::types::CelBool;
+use cel::common::value::CowVal;
 use cel::parser::PrattParser;
 use cel::{Context, Env, ExecutionError, IdedExpr, Value};
 
+use crate::domain::identity::{IdentityView, Undefined};
 use crate::domain::limits::{EXPRESSION_BYTES, EXPRESSION_DEPTH, EXPRESSION_STEPS};
 use crate::domain::network::NetworkError;
-use crate::policy::expr::names::{Kind, Name, Variable};
+use crate::policy::expr::bind::Subject;
+use crate::policy::expr::names::{Kind, Name, Reach, Scope, Variable};
 use crate::policy::expr::prepare::Literal;
 use crate::policy::rule::clause::Facts;
 
@@ -32,7 +41,9 @@ pub enum ExpressionError {
     #[error("an empty expression says nothing; remove the key")]
     Empty,
     /// Longer than it may be.
-    #[error("this expression is longer than {EXPRESSION_BYTES} bytes; make several rules of it")]
+    #[error(
+        "this expression is longer than {EXPRESSION_BYTES} bytes; make several of it, or a macro"
+    )]
     TooLong,
     /// Nested deeper than it may be.
     #[error("this expression is nested deeper than {EXPRESSION_DEPTH} levels; make it flatter")]
@@ -51,6 +62,14 @@ pub enum ExpressionError {
     /// A name that does not exist, and those that do.
     #[error("there is no `{written}` in expressions")]
     UnknownName {
+        /// The name as written.
+        written: String,
+        /// What exists.
+        known: Vec<String>,
+    },
+    /// A name that exists, but not here: the value would change while what it is kept for does not.
+    #[error("`{written}` may change without this being made anew; use one of {}", .known.join(", "))]
+    OutOfReach {
         /// The name as written.
         written: String,
         /// What exists.
@@ -76,12 +95,12 @@ pub enum ExpressionError {
     /// A network that is none.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// A macro over something that a client can make as long as it likes.
+    /// A step for each item of something that a client can make as long as it likes.
     #[error(
-        "the list that a macro goes through has no known bound; write it out, or name a variable that is a list"
+        "the list that `exists` or `all` goes through has no known bound; write it out, or name a variable that is a list"
     )]
     UnboundedList,
-    /// The name of a macro's item means something else already.
+    /// The name of an item means something else already.
     #[error("`{0}` means something else already; name the item otherwise")]
     Shadowed(String),
     /// A form of CEL that has no use here.
@@ -90,6 +109,9 @@ pub enum ExpressionError {
     /// It can never be true or false.
     #[error("this expression is never true or false; compare it with something")]
     NotBoolean,
+    /// It can never be a text.
+    #[error("this expression is no text, number or list of texts; take one entry of it")]
+    NotText,
 }
 
 /// Why an expression has no value for a request; texts name no value.
@@ -119,9 +141,21 @@ pub enum Failure {
     /// Its value is neither true nor false.
     #[error("its value is neither true nor false")]
     NotBoolean,
+    /// Its value, or what a function makes on the way, is too large.
+    #[error("a text or a list is larger than docs/limits.md allows")]
+    TooLarge,
+    /// It asks for a macro or for groups that have no value themselves.
+    #[error("a macro, or the condition of a group, that it asks for has no value")]
+    Undefined,
     /// Something else.
     #[error("the CEL library says that it cannot be evaluated")]
     Other,
+}
+
+impl From<Undefined> for Failure {
+    fn from(_: Undefined) -> Self {
+        Self::Undefined
+    }
 }
 
 /// An expression that was found to be good; cloning shares it.
@@ -135,6 +169,8 @@ struct Compiled {
     /// What it names; nothing else is made for it.
     used: Box<[(Name, Box<str>)]>,
     literals: Box<[(Box<str>, Literal)]>,
+    /// What it is, if that is known before it is asked.
+    kind: Option<Kind>,
 }
 
 impl fmt::Debug for Expression {
@@ -144,18 +180,36 @@ impl fmt::Debug for Expression {
 }
 
 impl Expression {
-    /// Compiles `text`, in which the names of `variables` exist.
+    /// Compiles `text`, a condition on requests in which the names of `variables` exist.
     ///
     /// # Errors
     /// What is wrong with it, for the operator.
     pub fn compile(text: &str, variables: &[Variable]) -> Result<Self, ExpressionError> {
+        Self::condition(text, Scope { variables, reach: Reach::Request })
+    }
+
+    /// Compiles `text`, a condition on what `scope` says.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the operator.
+    pub fn condition(text: &str, scope: Scope<'_>) -> Result<Self, ExpressionError> {
+        let expression = Self::any(text, scope)?;
+        match expression.0.kind {
+            None | Some(Kind::Bool) => Ok(expression),
+            Some(Kind::Text | Kind::List | Kind::Number | Kind::Map) => {
+                Err(ExpressionError::NotBoolean)
+            }
+        }
+    }
+
+    fn any(text: &str, scope: Scope<'_>) -> Result<Self, ExpressionError> {
         if text.trim().is_empty() {
             return Err(ExpressionError::Empty);
         }
         if text.len() > EXPRESSION_BYTES {
             return Err(ExpressionError::TooLong);
         }
-        caught(|| compiled(text, variables)).unwrap_or(Err(ExpressionError::Unreadable))
+        caught(|| compiled(text, scope)).unwrap_or(Err(ExpressionError::Unreadable))
     }
 
     /// Whether its value depends on who sends the request.
@@ -169,19 +223,38 @@ impl Expression {
     /// # Errors
     /// It has no value; then the rule that it belongs to must deny.
     pub fn holds(&self, path: &[u8], facts: &Facts<'_>) -> Result<bool, Failure> {
-        caught(|| self.evaluate(path, facts)).unwrap_or(Err(Failure::Panicked))
+        self.evaluate(Subject::Request(path, facts), |value| truth(&value))
     }
 
-    fn evaluate(&self, path: &[u8], facts: &Facts<'_>) -> Result<bool, Failure> {
-        let mut context = Context::with_env(Arc::clone(&self.0.env));
-        for (bound, literal) in &self.0.literals {
-            literal.add_to(&mut context, bound);
-        }
-        bind::all(&mut context, &self.0.used, path, facts)?;
-        let value = Value::resolve_val(&self.0.root, &context).map_err(|error| failure(&error))?;
-        let value = value.downcast_ref::<CelBool>().ok_or(Failure::NotBoolean)?;
-        Ok(*value.inner())
+    /// Whether it is true for `who`, whatever the request.
+    ///
+    /// # Errors
+    /// It has no value; then what depends on it has none either.
+    pub fn holds_for(&self, who: &dyn IdentityView) -> Result<bool, Failure> {
+        self.evaluate(Subject::Somebody(who), |value| truth(&value))
     }
+
+    /// What `read` makes of its value, within the boundary.
+    fn evaluate<T>(
+        &self,
+        subject: Subject<'_>,
+        read: impl FnOnce(CowVal<'_, '_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let evaluate = || {
+            let mut context = Context::with_env(Arc::clone(&self.0.env));
+            for (bound, literal) in &self.0.literals {
+                literal.add_to(&mut context, bound);
+            }
+            bind::all(&mut context, &self.0.used, subject)?;
+            let value = Value::resolve_val(&self.0.root, &context);
+            read(value.map_err(|error| failure(&error))?)
+        };
+        caught(evaluate).unwrap_or(Err(Failure::Panicked))
+    }
+}
+
+fn truth(value: &CowVal<'_, '_>) -> Result<bool, Failure> {
+    value.downcast_ref::<CelBool>().map(|value| *value.inner()).ok_or(Failure::NotBoolean)
 }
 
 /// The boundary: what panics within is `None`.
@@ -194,15 +267,12 @@ fn caught<T>(within: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(within)).ok()
 }
 
-fn compiled(text: &str, variables: &[Variable]) -> Result<Expression, ExpressionError> {
+fn compiled(text: &str, scope: Scope<'_>) -> Result<Expression, ExpressionError> {
     let mut root = parsed(text)?;
-    let kind = check::checked(&root, variables)?;
-    if kind.is_some_and(|kind| kind != Kind::Bool) {
-        return Err(ExpressionError::NotBoolean);
-    }
-    let (used, literals) = prepare::prepare(&mut root, variables)?;
+    let kind = check::checked(&root, scope)?;
+    let (used, literals) = prepare::prepare(&mut root, scope)?;
     let env = Arc::new(Env::default().with_optional_support(false).with_stdlib());
-    Ok(Expression(Arc::new(Compiled { text: text.into(), root, env, used, literals })))
+    Ok(Expression(Arc::new(Compiled { text: text.into(), root, env, used, literals, kind })))
 }
 
 /// The tree, with macros expanded. The library's usual parser would go too deep into the stack: an
@@ -244,6 +314,10 @@ fn failure(error: &ExecutionError) -> Failure {
         | ExecutionError::UnsupportedIndex(..) => Failure::Types,
         ExecutionError::FunctionError { function, .. } if function.starts_with("inNetwork") => {
             Failure::Address
+        }
+        // What is made of texts fails by its size only.
+        ExecutionError::FunctionError { function, .. } if function.contains('@') => {
+            Failure::TooLarge
         }
         _ => Failure::Other,
     }

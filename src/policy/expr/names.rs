@@ -32,13 +32,33 @@ impl Kind {
     }
 }
 
-/// An exported variable as expressions see it.
+/// An exported variable or a macro as expressions see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
     /// Its name in the configuration.
     pub name: Box<str>,
     /// Whether it is a list of texts; else it is one text, empty if absent.
     pub is_list: bool,
+}
+
+/// What an expression is about, and so what it can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Who somebody is, and nothing that changes while that stays the same.
+    Identity,
+    /// A session: the same, and its level.
+    Session,
+    /// A request, and whoever sends it.
+    Request,
+}
+
+/// The names of one expression.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// Exported variables and macros.
+    pub variables: &'a [Variable],
+    /// What it is about.
+    pub reach: Reach,
 }
 
 /// Something that an expression can name.
@@ -68,19 +88,23 @@ pub enum Name {
     Query,
     /// The scheme.
     Scheme,
-    /// An exported variable.
+    /// An exported variable or a macro.
     Variable(Variable),
 }
 
 /// The variable that `groups` is.
-pub(super) const GROUPS: &str = "groups";
+pub(super) const GROUPS: &str = crate::policy::definitions::GROUPS;
 
 /// Every fixed name: how it is written, and what it is.
 pub const NAMES: &[(&str, Name, &str)] = &[
     ("user", Name::User, "the login; empty for nobody"),
     ("realm", Name::Realm, "the master's realm; empty for nobody"),
     ("master", Name::Master, "the master that asserted the identity; empty for nobody"),
-    ("groups", Name::Groups, "the values of the variable `groups`, which must be exported"),
+    (
+        "groups",
+        Name::Groups,
+        "the values of the variable `groups`, which must be exported or have conditions; in a condition of `groups` and in a macro those that the master sent",
+    ),
     ("session.level", Name::Level, "the level of the session; 0 for nobody"),
     ("session.known", Name::Known, "whether it is anybody at all"),
     ("client", Name::Client, "the client's address"),
@@ -100,6 +124,10 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
         "request.path.matches('^/v[0-9]+/')",
         "whether the pattern matches somewhere in the text; bytes, ASCII classes",
     ),
+    ("lowerAscii", "user.lowerAscii()", "the text with a-z for A-Z"),
+    ("upperAscii", "user.upperAscii()", "the text with A-Z for a-z"),
+    ("replace", "user.replace('@', '-at-')", "the text with the second for the first, everywhere"),
+    ("join", "groups.join(', ')", "the items as one text, with this between them"),
     ("startsWith", "user.startsWith('a')", "whether the text begins so"),
     ("endsWith", "user.endsWith('a')", "whether the text ends so"),
     ("contains", "user.contains('a')", "whether this stands somewhere in the text"),
@@ -141,7 +169,7 @@ pub(super) const OPERATORS: &[&str] = &[
 ];
 
 /// First words that are no values themselves.
-pub(super) const NAMESPACES: &[&str] = &["request", "session", "vars"];
+pub const NAMESPACES: &[&str] = &["request", "session", "vars"];
 
 impl Name {
     /// What it is.
@@ -164,6 +192,27 @@ impl Name {
         }
     }
 
+    /// Whether an expression about this can name it.
+    const fn is_within(&self, reach: Reach) -> bool {
+        match (self, reach) {
+            (
+                Self::User | Self::Realm | Self::Master | Self::Groups | Self::Variable(_),
+                Reach::Identity,
+            )
+            | (
+                Self::User
+                | Self::Realm
+                | Self::Master
+                | Self::Groups
+                | Self::Variable(_)
+                | Self::Level,
+                Reach::Session,
+            )
+            | (_, Reach::Request) => true,
+            (_, Reach::Identity | Reach::Session) => false,
+        }
+    }
+
     /// Whether somebody has to be looked up for it.
     #[must_use]
     pub const fn is_of_identity(&self) -> bool {
@@ -182,11 +231,12 @@ impl Name {
     }
 }
 
-/// The fixed name or variable that is written as `text`.
-fn find(text: &str, variables: &[Variable]) -> Option<Name> {
-    let exported = |name: &str| variables.iter().find(|variable| *variable.name == *name);
+/// The fixed name or variable that is written as `text`, within reach.
+fn find(text: &str, scope: Scope<'_>) -> Option<Name> {
+    let exported = |name: &str| scope.variables.iter().find(|variable| *variable.name == *name);
     if let Some((_, name, _)) = NAMES.iter().find(|(written, ..)| *written == text) {
-        return (*name != Name::Groups || exported(GROUPS).is_some()).then(|| name.clone());
+        let is_there = *name != Name::Groups || exported(GROUPS).is_some();
+        return (is_there && name.is_within(scope.reach)).then(|| name.clone());
     }
     let name = text.strip_prefix("vars.").unwrap_or(text);
     // Without `vars.` the fixed names come first.
@@ -195,9 +245,15 @@ fn find(text: &str, variables: &[Variable]) -> Option<Name> {
 }
 
 /// What `expr` names, and how that is written; `None` if it is no name.
-pub(super) fn named(expr: &Expr, variables: &[Variable]) -> Option<(Name, Box<str>)> {
+pub(super) fn named(expr: &Expr, scope: Scope<'_>) -> Option<(Name, Box<str>)> {
     let text = spelled(expr)?;
-    find(&text, variables).map(|name| (name, text.into()))
+    find(&text, scope).map(|name| (name, text.into()))
+}
+
+/// Whether `text` is a name elsewhere, and out of reach here.
+pub(super) fn is_out_of_reach(text: &str, scope: Scope<'_>) -> bool {
+    let is_there = |reach| find(text, Scope { reach, ..scope }).is_some();
+    is_there(Reach::Request) && !is_there(scope.reach)
 }
 
 /// `name`, `space.name` or `space['name']`, in its spelling with a dot.
@@ -232,10 +288,10 @@ pub(super) fn literal_text(expr: &Expr) -> Option<&str> {
 }
 
 /// Everything that can be named, for suggestions.
-pub(super) fn known(variables: &[Variable]) -> Vec<String> {
+pub(super) fn known(scope: Scope<'_>) -> Vec<String> {
     let fixed = NAMES.iter().map(|(written, ..)| *written);
     let mut known: Vec<String> =
-        fixed.filter(|written| find(written, variables).is_some()).map(str::to_owned).collect();
-    known.extend(variables.iter().map(|variable| format!("vars.{}", variable.name)));
+        fixed.filter(|written| find(written, scope).is_some()).map(str::to_owned).collect();
+    known.extend(scope.variables.iter().map(|variable| format!("vars.{}", variable.name)));
     known
 }

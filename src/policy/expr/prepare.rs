@@ -10,7 +10,8 @@ use cel::{Context, ExecutionError, IdedExpr, Value};
 
 use crate::domain::network::Networks;
 use crate::policy::expr::ExpressionError;
-use crate::policy::expr::names::{GROUPS, Name, Variable, literal_text, named};
+use crate::policy::expr::names::{GROUPS, Name, Scope, literal_text, named};
+use crate::policy::expr::texts::Change;
 
 /// Bound of a compiled pattern, in bytes, as of the other patterns of rules.
 const PATTERN_BYTES: usize = 1 << 20;
@@ -20,6 +21,7 @@ const PATTERN_BYTES: usize = 1 << 20;
 pub enum Literal {
     Pattern(regex::bytes::Regex),
     Networks(Arc<Networks>),
+    Change(Change),
     /// A fault in the library, for tests.
     #[cfg(test)]
     Panic,
@@ -31,13 +33,16 @@ impl Literal {
         let function = bound.to_owned();
         let literal = self.clone();
         let asked = move |Arguments(arguments): Arguments| -> Result<Value, ExecutionError> {
-            let [Value::String(text)] = arguments.as_slice() else {
-                return Err(ExecutionError::UnexpectedType {
-                    got: String::new(),
-                    want: String::new(),
-                });
+            let odd = || ExecutionError::UnexpectedType { got: String::new(), want: String::new() };
+            let [value] = arguments.as_slice() else { return Err(odd()) };
+            let said = match (&literal, value) {
+                (Self::Change(change), value) => {
+                    change.of(value).ok_or_else(odd)?.map(|text| Value::String(Arc::new(text)))
+                }
+                (literal, Value::String(text)) => literal.holds_for(text).map(Value::Bool),
+                _ => return Err(odd()),
             };
-            literal.holds_for(text).map(Value::Bool).ok_or_else(|| ExecutionError::FunctionError {
+            said.ok_or_else(|| ExecutionError::FunctionError {
                 function: function.clone(),
                 message: String::new(),
             })
@@ -54,6 +59,7 @@ impl Literal {
                 let address: IpAddr = text.parse().ok()?;
                 Some(networks.contains(address.to_canonical()))
             }
+            Self::Change(_) => None,
             #[cfg(test)]
             Self::Panic => panic!("a fault in the library"),
         }
@@ -63,21 +69,21 @@ impl Literal {
 type Prepared = (Box<[(Name, Box<str>)]>, Box<[(Box<str>, Literal)]>);
 
 /// Rewrites `root`, and collects what it names and what was compiled for it.
-pub fn prepare(root: &mut IdedExpr, variables: &[Variable]) -> Result<Prepared, ExpressionError> {
-    let mut preparation = Preparation { variables, used: Vec::new(), literals: Vec::new() };
+pub fn prepare(root: &mut IdedExpr, scope: Scope<'_>) -> Result<Prepared, ExpressionError> {
+    let mut preparation = Preparation { scope, used: Vec::new(), literals: Vec::new() };
     preparation.node(root)?;
     Ok((preparation.used.into(), preparation.literals.into()))
 }
 
 struct Preparation<'a> {
-    variables: &'a [Variable],
+    scope: Scope<'a>,
     used: Vec<(Name, Box<str>)>,
     literals: Vec<(Box<str>, Literal)>,
 }
 
 impl Preparation<'_> {
     fn node(&mut self, node: &mut IdedExpr) -> Result<(), ExpressionError> {
-        if let Some((name, written)) = named(&node.expr, self.variables) {
+        if let Some((name, written)) = named(&node.expr, self.scope) {
             node.expr = self.name(name, written);
             return Ok(());
         }
@@ -125,6 +131,10 @@ impl Preparation<'_> {
             ("inNetwork", Some(networks)) => {
                 Some(Literal::Networks(Arc::new(Networks::parse(networks)?)))
             }
+            (name, _) if let Some(change) = Change::called(name, &call.args) => {
+                call.args.clear();
+                Some(Literal::Change(change))
+            }
             ("inGroup", Some(_)) => {
                 let groups = self.name(Name::Groups, GROUPS.into());
                 let groups = IdedExpr { id: 0, expr: groups };
@@ -135,7 +145,9 @@ impl Preparation<'_> {
             _ => None,
         };
         if let Some(literal) = literal {
-            call.args.pop();
+            if !matches!(literal, Literal::Change(_)) {
+                call.args.pop();
+            }
             call.args.splice(0..0, call.target.take().map(|target| *target));
             call.func_name = format!("{}@{}", call.func_name, self.literals.len());
             self.literals.push((call.func_name.as_str().into(), literal));

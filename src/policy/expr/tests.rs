@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::explanation::Happening;
 use crate::domain::identity::{IdentityView, Owner};
-use crate::domain::limits::EXPRESSION_PARAMETERS;
+use crate::domain::limits::{ATTRIBUTE_BYTES, ATTRIBUTE_VALUES, EXPRESSION_PARAMETERS};
 use crate::domain::location::Location;
 use crate::domain::network::LOOPBACK;
 use crate::domain::request::Scheme;
@@ -133,6 +133,9 @@ fn every_function_says_what_it_should() {
         ("user.startsWith('d') && user.endsWith('o') && user.contains('wh')", true),
         ("size(groups) == 2 && groups.size() == 2 && size(user) == 4", true),
         ("string(session.level) == '2'", true),
+        ("'DWhO é'.lowerAscii() == 'dwho é' && mail.upperAscii() == 'DWHO@EXAMPLE.COM'", true),
+        ("groups.join(', ') == 'users, timelords' && vars.none.join(';') == ''", true),
+        ("mail.replace('@', '.').replace('.', '') == 'dwhoexamplecom'", true),
         ("groups.exists(g, g.startsWith('time'))", true),
         ("groups.all(g, g.startsWith('time'))", false),
         ("groups.exists_one(g, g.matches('^time'))", true),
@@ -170,7 +173,7 @@ fn what_cannot_be_evaluated_fails_and_says_why_without_a_value() {
     fails("9223372036854775807 + session.level == 1", Failure::Arithmetic);
     fails("inNetwork(user, '10.0.0.0/8')", Failure::Address);
     fails("request.query.page[0] == '1' && inNetwork(user, '10.0.0.0/8')", Failure::Address);
-    fails("groups[0] == 'users' ? groups[0] : groups[1]", Failure::NotBoolean);
+    fails("{'dwho': 'users'}[user]", Failure::NotBoolean);
     let text = value("int(user) == 7", Who::Somebody(&Doctor)).unwrap_err().to_string();
     assert!(!text.contains("dwho"), "{text}");
     let path = good("request.path == '/'").holds(b"/\xff", &facts(Who::Nobody));
@@ -524,6 +527,139 @@ proptest! {
             let facts = Facts { query: Some(query.as_bytes()), ..facts(who) };
             let value = expression.holds(path.as_bytes(), &facts);
             prop_assert_ne!(value, Err(Failure::Panicked), "{}", text);
+        }
+    }
+}
+
+/// What an expression makes of the doctor, within `reach`.
+fn made(text: &str, reach: Reach) -> Result<Made, Failure> {
+    let scope = Scope { variables: &variables(), reach };
+    let value = ValueExpression::compile(text, scope).unwrap_or_else(|e| panic!("{text}: {e}"));
+    value.of(&Doctor)
+}
+
+#[test]
+fn a_value_is_a_text_or_a_list_of_texts() {
+    let text = |text: &str| Ok(Made::Text(text.into()));
+    let list = |items: &[&str]| Ok(Made::List(items.iter().map(|&item| item.into()).collect()));
+    for (written, expected) in [
+        ("user", text("dwho")),
+        ("user + '/' + realm + '/' + master", text("dwho/tardis/sso")),
+        ("size(groups)", text("2")),
+        ("1.5", text("1.5")),
+        ("-1", text("-1")),
+        ("user == 'dwho'", text("true")),
+        ("inGroup('users') ? mail : ''", text("dwho@example.com")),
+        ("vars.absent", text("")),
+        ("'  a b '", text("a b")),
+        ("groups[1]", text("timelords")),
+        ("groups", list(&["users", "timelords"])),
+        ("groups + [user, 7, true, '', ' ']", list(&["users", "timelords", "dwho", "7", "true"])),
+        ("user == 'dwho' ? ['a'] : vars.none", list(&["a"])),
+        ("[]", list(&[])),
+        // Of something else there is no text, and half a list would be another list.
+        ("{'dwho': ['a']}[user]", Err(Failure::Types)),
+        ("user == 'dwho' ? ['a'] : 'a'", Err(Failure::Types)),
+        ("['a', ['b']]", Err(Failure::Types)),
+        ("null", Err(Failure::Types)),
+        ("b'a'", Err(Failure::Types)),
+        ("1.0 / 0.0", Err(Failure::Arithmetic)),
+        ("1 / 0", Err(Failure::Arithmetic)),
+        ("groups[7]", Err(Failure::NoEntry)),
+    ] {
+        assert_eq!(made(written, Reach::Identity), expected, "{written}");
+    }
+    assert_eq!(made("string(session.level)", Reach::Session), text("2"));
+}
+
+#[test]
+fn what_is_made_is_bounded() {
+    let long =
+        "user.replace('dwho', 'a23456789012345678901234567890123456789012345678901234567890')";
+    let grown = |times: usize| format!("{long}{}", ".replace('a', 'aaaaaaaaa')".repeat(times));
+    let size = |made: Result<Made, Failure>| made.map(|made| made.values()[0].len());
+    assert_eq!(size(made(long, Reach::Identity)), Ok(60));
+    assert_eq!(size(made(&grown(3), Reach::Identity)), Ok(60 - 1 + 729));
+    // One more is a function's own result that is too large, or the whole.
+    for times in [4, 5, 20] {
+        assert_eq!(made(&grown(times), Reach::Identity), Err(Failure::TooLarge), "{times}");
+    }
+    let items = vec!["user"; 100].join(", ");
+    assert_eq!(made(&format!("[{items}]"), Reach::Identity).map(|m| m.values().len()), Ok(100));
+    let wide = format!("[{}]", vec![long.replace("dwho", "d"); 9].join(", "));
+    assert!(made(&wide, Reach::Identity).is_ok());
+    let wide = format!("[{}].join('')", grown(3).replace("user", "user + user"));
+    assert!(made(&wide, Reach::Identity).is_ok());
+}
+
+#[test]
+fn what_may_change_is_out_of_reach_where_it_is_made_once() {
+    let compiled = |text: &str, reach| {
+        let variables = variables();
+        let scope = Scope { variables: &variables, reach };
+        ValueExpression::compile(text, scope).map(drop)
+    };
+    for (text, of_a_session) in [
+        ("client", false),
+        ("request.path", false),
+        ("request['method']", false),
+        ("session.known", false),
+        ("session.level", true),
+    ] {
+        for (reach, is_known) in
+            [(Reach::Identity, false), (Reach::Session, of_a_session), (Reach::Request, true)]
+        {
+            match compiled(text, reach) {
+                Ok(()) => assert!(is_known, "{text} {reach:?}"),
+                Err(error @ ExpressionError::OutOfReach { .. }) => {
+                    assert!(!is_known, "{text} {reach:?}");
+                    assert!(error.to_string().contains("use one of user, realm, master, groups"));
+                }
+                Err(other) => panic!("{text}: {other}"),
+            }
+        }
+    }
+    let error = compiled("usr", Reach::Identity).unwrap_err();
+    assert!(matches!(error, ExpressionError::UnknownName { .. }));
+    assert_eq!(compiled("request.query", Reach::Request), Err(ExpressionError::NotText));
+    assert_eq!(compiled("{'a': 'b'}", Reach::Identity), Err(ExpressionError::NotText));
+}
+
+#[test]
+fn functions_that_change_texts_take_literals_and_their_own_kind() {
+    refused("groups.join(user) == 'a'", ExpressionError::NotLiteral("groups.join(', ')"));
+    let replace = "user.replace('@', '-at-')";
+    refused("user.replace(realm, 'a') == 'a'", ExpressionError::NotLiteral(replace));
+    refused("user.replace('a', realm) == 'a'", ExpressionError::NotLiteral(replace));
+    refused("user.replace('', 'a') == 'a'", ExpressionError::NotLiteral(replace));
+    refused("user.lowerAscii('a') == 'a'", ExpressionError::Arguments("user.lowerAscii()"));
+    refused("lowerAscii(user) == 'a'", ExpressionError::Arguments("user.lowerAscii()"));
+    fails("user.join(';') == 'a'", Failure::Types);
+    fails("groups.lowerAscii() == 'a'", Failure::Types);
+    fails("[1, 2].join(';') == 'a'", Failure::Types);
+    fails("groups.replace('a', 'b') == 'a'", Failure::Types);
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_refused_or_makes_something_bounded(
+        parts in prop::collection::vec(
+            prop::sample::select(vec![
+                "user", "groups", "mail", "none", "[", "]", "(", ")", " + ", ", ", "'a;b'", " ? ", " : ", "7",
+                ".join(';')", ".lowerAscii()", ".replace('a', 'bb')", "[0]", " == ", "{", "}", "null",
+            ]),
+            1..12,
+        ),
+    ) {
+        let (text, variables) = (parts.concat(), variables());
+        let scope = Scope { variables: &variables, reach: Reach::Identity };
+        if let Ok(value) = ValueExpression::compile(&text, scope)
+            && let Ok(made) = value.of(&Doctor)
+        {
+            let bytes: usize = made.values().iter().map(|value| value.len()).sum();
+            prop_assert!(bytes <= ATTRIBUTE_BYTES && made.values().len() <= ATTRIBUTE_VALUES);
+            prop_assert!(made.values().iter().all(|value| !value.is_empty()));
+            prop_assert_eq!(value.is_list(), matches!(made, Made::List(_)));
         }
     }
 }

@@ -55,7 +55,7 @@ pub enum Truth {
     No,
     /// It depends on who it is.
     Unknown,
-    /// All others do, and the expression cannot be asked.
+    /// All others do, and the expression or a variable cannot be asked.
     Failed(Failure),
 }
 
@@ -135,22 +135,42 @@ pub struct IdentityClauses {
 }
 
 impl IdentityClauses {
-    fn hold(&self, who: &dyn IdentityView, recorder: &mut impl Recorder) -> bool {
+    /// A variable that failed counts only where everything else holds.
+    fn hold(&self, who: &dyn IdentityView, recorder: &mut impl Recorder) -> Result<bool, Failure> {
         let owner = who.owner();
         let mut told = |clause, about: Option<&str>, holds: bool| {
             recorder.clause(clause, about, holds.into());
             holds
         };
         let among = |list: &[Box<str>], name: &str| list.iter().any(|one| &**one == name);
-        (self.level == 0 || told("session_level", None, who.level() >= self.level))
+        let holds = (self.level == 0 || told("session_level", None, who.level() >= self.level))
             && self
                 .masters
                 .as_ref()
                 .is_none_or(|list| told("master", None, among(list, owner.master)))
-            && self.users.as_ref().is_none_or(|list| told("user", None, among(list, owner.user)))
-            && self.variables.iter().all(|OneOf { name, values }| {
-                told("variable", Some(name), values.iter().any(|value| who.has(name, value)))
-            })
+            && self.users.as_ref().is_none_or(|list| told("user", None, among(list, owner.user)));
+        if !holds {
+            return Ok(false);
+        }
+        let mut failed = None;
+        for OneOf { name, values } in &self.variables {
+            let mut found = false;
+            let read = who.values(name, &mut |one| {
+                found = found || values.iter().any(|value| **value == *one);
+            });
+            let truth = match read {
+                Ok(()) if found => Truth::Yes,
+                Ok(()) => Truth::No,
+                Err(undefined) => Truth::Failed(undefined.into()),
+            };
+            recorder.clause("variable", Some(name), truth.into());
+            match truth {
+                Truth::No | Truth::Unknown => return Ok(false),
+                Truth::Failed(failure) => failed = Some(failure),
+                Truth::Yes => {}
+            }
+        }
+        failed.map_or(Ok(true), Err)
     }
 
     /// Tells that all of this depends on who it is.
@@ -198,14 +218,16 @@ impl Clauses {
                 clauses.wait(recorder);
                 Truth::Unknown
             }
-            (true, Some(clauses), Who::Somebody(who)) if clauses.hold(who, recorder) => {
-                self.expression_holds(path, facts, recorder)
-            }
+            (true, Some(clauses), Who::Somebody(who)) => match clauses.hold(who, recorder) {
+                Ok(true) => self.expression_holds(path, facts, recorder),
+                Ok(false) => Truth::No,
+                Err(failure) => Truth::Failed(failure),
+            },
             (true, Some(_), Who::Nobody) => {
                 recorder.clause("anybody at all", None, Held::No);
                 Truth::No
             }
-            (false, _, _) | (true, Some(_), Who::Somebody(_)) => Truth::No,
+            (false, _, _) => Truth::No,
         }
     }
 
