@@ -22,6 +22,7 @@ use vouchsafe::domain::request::{Peer, Scheme};
 use vouchsafe::domain::target::{PathForms, Target};
 use vouchsafe::domain::time::Timestamp;
 use vouchsafe::edge::http::nginx;
+use vouchsafe::import::llng;
 use vouchsafe::policy::application::Applications;
 use vouchsafe::policy::expr::names::Variable;
 use vouchsafe::policy::expr::{Expression, ExpressionError, Failure};
@@ -51,6 +52,7 @@ pub fn run(target: &str, input: &[u8]) {
         "encoding" => encoding(input),
         "expression" => expression(input),
         "nginx_question" => nginx_question(input),
+        "llng" => llng(input),
         other => panic!("no such target: {other}"),
     }
 }
@@ -79,6 +81,32 @@ fn expression(input: &[u8]) {
     let value = expression.holds(b"/v1/x", &facts);
     assert_ne!(value, Err(Failure::Panicked));
     assert_eq!(value, expression.holds(b"/v1/x", &facts));
+}
+
+/// A configuration of LemonLDAP::NG, or lines of Perl: whatever is made of it is a good configuration.
+fn llng(input: &[u8]) {
+    let lines = String::from_utf8_lossy(input);
+    let mut rules = serde_json::Map::new();
+    for (number, line) in lines.lines().enumerate() {
+        rules.insert(format!("^/{number}"), line.into());
+        rules.insert(line.to_owned(), "accept".into());
+    }
+    let rules = serde_json::Value::Object(rules);
+    let wrapped = serde_json::json!({
+        "portal": "https://auth.example.com/",
+        "authentication": "Slave",
+        "slaveUserHeader": "CN",
+        "slaveMasterIP": "10.0.0.1",
+        "locationRules": { "app.example.com": rules },
+        "exportedHeaders": { "app.example.com": { "Auth-Value": lines } },
+        "macros": { "uid": "$ENV{HTTP_AUTH_USER}", "value": lines },
+        "groups": { "some": lines },
+    });
+    for bytes in [input.to_vec(), wrapped.to_string().into_bytes()] {
+        let Ok(import) = llng::import(&bytes) else { continue };
+        let checked = config::parse(&import.config, Path::new("no/such/folder"), &|_| None);
+        assert!(checked.is_ok(), "{:?}\n{}", checked.err(), import.config);
+    }
 }
 
 /// What was accepted has the readings that the application may have, and leads nowhere else.

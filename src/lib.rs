@@ -28,6 +28,7 @@ pub mod config;
 pub mod domain;
 
 pub mod edge;
+pub mod import;
 pub mod policy;
 pub mod session;
 pub mod store;

@@ -190,3 +190,51 @@ fn policy_tests_that_cannot_be_read_or_asked_are_told_apart_from_failures() {
         text(&output.stdout)
     );
 }
+
+const LM_CONF: &str = r#"{
+  "portal": "https://auth.example.com/", "authentication": "Slave", "slaveUserHeader": "CN",
+  "slaveHeaderName": "control", "slaveHeaderContent": "opensesame", "slaveMasterIP": "10.0.0.1",
+  "macros": { "uid": "$ENV{HTTP_AUTH_USER}" }, "groups": { "staff": "$uid =~ /^s/" },
+  "locationRules": { "app.example.com": { "default": "inGroup('staff')", "^/ua": "$ENV{HTTP_USER_AGENT}" } },
+  "exportedHeaders": { "app.example.com": { "Auth-User": "$uid" } }
+}"#;
+
+#[test]
+fn an_imported_configuration_is_good_and_its_secret_is_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("lmConf-1.json"), LM_CONF).unwrap();
+    let import = vouchsafe(folder.path(), &["import", "llng", "lmConf-1.json"]);
+    let report = text(&import.stderr);
+    assert_eq!(import.status.code(), Some(0), "{report}");
+    assert!(report.contains("locationRules.app.example.com.^/ua"), "{report}");
+    assert!(!report.contains("opensesame"), "{report}");
+    assert!(text(&import.stdout).contains("control_content: opensesame"));
+    std::fs::write(folder.path().join("config.yaml"), &import.stdout).unwrap();
+    let check = vouchsafe(folder.path(), &["check"]);
+    assert_eq!(check.status.code(), Some(0), "{}", text(&check.stderr));
+    assert!(text(&check.stdout).contains("1 applications, 1 masters"), "{}", text(&check.stdout));
+}
+
+#[test]
+fn what_cannot_be_imported_is_said_with_its_place_and_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("broken.json", "{\n");
+    write("other.json", "{}");
+    write("factor.json", &LM_CONF.replacen('{', "{ \"sfRequired\": 1,", 1));
+    write("half.json", &LM_CONF.replace("opensesame", ""));
+    for (file, expected) in [
+        ("missing.json", "cannot open missing.json; check the name"),
+        (".", "cannot read .; give a file"),
+        ("broken.json", "line 2 column 0 is no JSON; "),
+        ("other.json", "no table of keys; "),
+        ("factor.json", "sfRequired: asks for a second factor"),
+        ("half.json", "slaveHeaderContent: is not set"),
+    ] {
+        let import = vouchsafe(folder.path(), &["import", "llng", file]);
+        let errors = text(&import.stderr);
+        assert_eq!(import.status.code(), Some(2), "{file}: {errors}");
+        assert!(errors.starts_with("error: ") && errors.contains(expected), "{file}: {errors}");
+        assert!(import.stdout.is_empty(), "{file}");
+    }
+}

@@ -4,6 +4,7 @@
 mod check;
 mod explain;
 mod explanation_text;
+mod import;
 mod key;
 mod schema;
 mod serve;
@@ -43,6 +44,10 @@ enum Command {
     /// Make keys.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Translate another program's configuration; config.yaml goes to standard output, what to know about it to
+    /// standard error.
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Print the JSON schema of the configuration.
     Schema,
 }
@@ -52,6 +57,15 @@ enum KeyCommand {
     /// Make a key that signs identity assertions (Ed25519), for `assertion.keys`.
     New {
         /// The file to create; one that exists is never replaced.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ImportCommand {
+    /// LemonLDAP::NG with its slave backend.
+    Llng {
+        /// Its configuration, `lmConf-N.json`.
         file: PathBuf,
     },
 }
@@ -84,6 +98,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Some(Command::Check { tests }) => check::run(config, tests.as_ref()),
         Some(Command::Explain(arguments)) => explain::run(config, arguments),
         Some(Command::Key(KeyCommand::New { file })) => key::create(file),
+        Some(Command::Import(ImportCommand::Llng { file })) => import::llng(file),
         Some(Command::Schema) => schema::run(),
     }
 }

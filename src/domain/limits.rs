@@ -62,5 +62,6 @@ limits! {
     REFUSALS_PER_SECOND = 20, "refusals", "refusals that are kept for explanation in a second; further ones are only counted and sampled";
     API_BYTES = 65_536, "bytes", "body of a request to the admin API; longer is refused with 413";
     CONFIG_BYTES = 16_777_216, "bytes", "size of config.yaml; larger is a configuration error";
+    IMPORT_BYTES = 16_777_216, "bytes", "configuration that `vouchsafe import` reads; a larger one is refused";
     RECORD_BYTES = 32768, "bytes", "one stored session record; larger is never written and never read";
 }

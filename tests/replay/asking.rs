@@ -13,15 +13,31 @@ use crate::support::client::{self, Answer};
 const PORTAL: &str = "auth.example.com";
 const APPLICATION: &str = "test1.example.com";
 
+/// What nginx is told about the client's address, in recordings.
+const CLIENT: &str = "X-Test-Client-IP";
+
 /// Recordings that are about where a browser is sent; Vouchsafe sends nobody else (D4), so they say that
 /// they are one. LemonLDAP::NG does not look at it.
-const FROM_A_BROWSER: &[&str] = &["v22?_h_returnurl_*"];
+const FROM_A_BROWSER: &[&str] = &[
+    "v22?_h_returnurl_*",
+    "h_app_returnurl_*",
+    "h_???_redir_*",
+    "h_???_portal_noslash",
+    "h_app_tls_nosession",
+    "h_app_host_unknown_ns",
+    "h_???_nosession",
+    "h_???_logout_*",
+    "h_raw_sc2_plain_main",
+    "fa_nosession",
+];
 
 /// The ids of one login.
 #[derive(Default)]
 pub struct Ids {
     pub main: String,
     pub http: String,
+    /// Of another user.
+    pub amy: String,
 }
 
 impl Ids {
@@ -29,13 +45,14 @@ impl Ids {
     pub fn of(login: &Answer) -> Self {
         let body: Value = serde_json::from_slice(&login.body).unwrap_or_default();
         let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
-        Self { main: text("id"), http: text("id_http") }
+        Self { main: text("id"), http: text("id_http"), amy: String::new() }
     }
 
     /// `line` with its placeholders filled.
     fn fill(&self, line: &str) -> String {
         let line = line.replace("{main}", &self.main).replace("{http}", &self.http);
         let line = line.replace("{ended}", &self.main).replace("{expired}", &self.main);
+        let line = line.replace("{amy}", &self.amy);
         let line = line.replace("{upper main}", &self.main.to_uppercase());
         line.replace("{unknown}", &"0".repeat(64)).replace("{a*9000}", &"a".repeat(9000))
     }
@@ -56,11 +73,17 @@ pub fn request(
     let host = match (written, to) {
         (Some((_, host)), _) => host,
         (None, Role::Portal | Role::PortalOverHttp) => PORTAL,
-        (None, Role::Application | Role::Handler) => APPLICATION,
+        (None, Role::Application | Role::ApplicationOverTls | Role::Handler) => APPLICATION,
+        // The host asked for stands in a header.
+        (None, Role::Forward) => "127.0.0.1",
     };
     let mut asked = match to {
-        Role::Handler => installed.check(method, host, path),
-        Role::Portal | Role::PortalOverHttp | Role::Application => {
+        Role::Handler => {
+            let client = lines.iter().find(|(name, _)| *name == CLIENT).map(|(_, client)| *client);
+            installed.check(method, host, path, client.unwrap_or("127.0.0.1"))
+        }
+        Role::Forward => client::Request::new(method, host, installed.forward_path(path)),
+        Role::Portal | Role::PortalOverHttp | Role::Application | Role::ApplicationOverTls => {
             client::Request::new(method, host, path)
         }
     };
@@ -77,14 +100,17 @@ pub fn request(
 }
 
 /// The login of a user whom the master asserts.
-pub fn login() -> client::Request {
+pub fn login(user: &str) -> client::Request {
+    let mail = format!("{user}@badwolf.org");
     client::Request::new("POST", PORTAL, "/")
         .headers(&[
-            ("CN", "dwho"),
+            ("CN", user),
             ("control", "password"),
             ("Accept", "application/json"),
-            ("Auth-User", "dwho"),
-            ("User-Email", "dwho@badwolf.org"),
+            ("Auth-User", user),
+            ("User-Email", &mail),
+            // Each character is a byte: UTF-8.
+            ("X-CN", "Am\u{c3}\u{a9}lie \u{c5}\u{99} \u{e6}\u{97}\u{a5}\u{e6}\u{9c}\u{ac}"),
         ])
         .header("Content-Type", "application/x-www-form-urlencoded")
         .body("lmAuth=2_Slave")

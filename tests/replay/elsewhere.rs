@@ -57,7 +57,11 @@ pub const ELSEWHERE: &[Elsewhere] = &[
         needs: "a version that tells programs the way to the portal, too",
     },
     Elsewhere {
-        recordings: &["v223_h_lua_skip_spoof9"],
+        recordings: &["v223_h_lua_skip_spoof9", "h_app_lua_20headers*", "h_app_lua_skip_spoof9"],
         needs: "2.16's snippet for nginx's Lua module",
+    },
+    Elsewhere {
+        recordings: &["h_???_leak_after"],
+        needs: "a worker that refused the same session for its level a moment before",
     },
 ];

@@ -2,13 +2,12 @@
 
 use std::net::SocketAddr;
 
-use crate::configuration::EXPORTS;
 use crate::support::daemon::replace;
 
 /// The shipped files, changed as their comments tell for another cookie name and more exports. Besides:
 /// - two ports instead of one. On `tls` nginx reports https, as where TLS ends in front of it.
 /// - the client's address is what the recordings say in X-Test-Client-IP.
-pub fn changed(file: &str, text: String, tls: SocketAddr) -> String {
+pub fn changed(file: &str, text: String, tls: SocketAddr, exports: &[String]) -> String {
     match file {
         "example.conf" => {
             let more = format!(
@@ -26,13 +25,13 @@ pub fn changed(file: &str, text: String, tls: SocketAddr) -> String {
             with_scheme(&text)
         }
         "auth.conf" => {
-            let exports = more_exports(|_, name| {
+            let exports = more_exports(exports, |_, name| {
                 format!("auth_request_set $replayed_{name} $upstream_http_{name};\n")
             });
             [with_scheme(&text), exports].concat()
         }
         "to_app.conf" => {
-            let exports = more_exports(|header, name| {
+            let exports = more_exports(exports, |header, name| {
                 format!("proxy_set_header {header} $replayed_{name};\n")
             });
             [with_scheme(&text), exports].concat()
@@ -43,9 +42,9 @@ pub fn changed(file: &str, text: String, tls: SocketAddr) -> String {
 }
 
 /// A line for each export that the shipped files do not have, given its header and its name as a variable.
-fn more_exports(line: impl Fn(&str, &str) -> String) -> String {
+fn more_exports(exports: &[String], line: impl Fn(&str, &str) -> String) -> String {
     let shipped = ["Auth-User", "Auth-Mail", "Auth-Groups"];
-    let headers = EXPORTS.iter().map(|(header, _)| *header);
+    let headers = exports.iter().map(String::as_str);
     headers
         .filter(|header| !shipped.contains(header))
         .map(|header| line(header, &header.to_lowercase().replace('-', "_")))

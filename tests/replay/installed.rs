@@ -17,7 +17,10 @@ pub trait Installed {
     fn address(&self, to: Role) -> SocketAddr;
 
     /// What a proxy asks about a request.
-    fn check(&self, method: &str, host: &str, target: &str) -> Request;
+    fn check(&self, method: &str, host: &str, target: &str, client: &str) -> Request;
+
+    /// Where a proxy with forward authentication asks, if it asks for this path.
+    fn forward_path<'a>(&self, path: &'a str) -> &'a str;
 
     /// How many records the store has.
     fn records(&self) -> i64;
@@ -43,10 +46,14 @@ pub trait Installed {
     /// The sessions that the placeholders of a recording speak of.
     fn ids(&self, recording: &Recording) -> io::Result<Ids> {
         let needed = |names: &[&str]| names.iter().any(|name| recording.needs(name));
+        if needed(&["{amy}"]) {
+            let amy = self.log_in("amy")?.main;
+            return Ok(Ids { amy, ..Ids::default() });
+        }
         if !needed(&["{main}", "{http}", "{upper main}", "{ended}", "{expired}"]) {
             return Ok(Ids::default());
         }
-        let ids = self.log_in()?;
+        let ids = self.log_in("dwho")?;
         let cookie = format!("lemonldap={}", ids.main);
         let portal = self.address(Role::Portal);
         if needed(&["{ended}"]) {
@@ -62,14 +69,15 @@ pub trait Installed {
     }
 
     /// Opens a session.
-    fn log_in(&self) -> io::Result<Ids> {
-        asking::login().try_send(self.address(Role::Portal)).map(|answer| Ids::of(&answer))
+    fn log_in(&self, user: &str) -> io::Result<Ids> {
+        let login = asking::login(user);
+        asking::send(&login, self.address(Role::Portal)).map(|answer| Ids::of(&answer))
     }
 
     /// How many records a login adds to the store, and what they say.
     fn stored(&self) -> io::Result<Outcome> {
         let before = self.records();
-        let ids = self.log_in()?;
+        let ids = self.log_in("dwho")?;
         let added = self.records() - before;
         let mut outcome = self.content(&ids.main)?;
         outcome.set("sessions", added.to_string());

@@ -27,21 +27,4 @@ impl fmt::Display for Later {
     }
 }
 
-pub const LATER: &[Later] = &[Later {
-    recordings: "v22?_h_level5",
-    aspects: &[
-        "status",
-        "location",
-        "application",
-        "application host",
-        "export auth-b64",
-        "export auth-groups",
-        "export auth-ip",
-        "export auth-level",
-        "export auth-mail",
-        "export auth-static",
-        "export auth-upn",
-        "export auth-user",
-    ],
-    feature: "rules that demand a level (issue 5)",
-}];
+pub const LATER: &[Later] = &[];

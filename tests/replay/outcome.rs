@@ -56,12 +56,12 @@ impl Outcome {
         outcome.add_headers(answer);
         match to {
             Role::Portal | Role::PortalOverHttp => outcome.add_portal_body(answer),
-            Role::Application => {
+            Role::Application | Role::ApplicationOverTls => {
                 if let Some(asked) = Asked::from(answer) {
                     outcome.add_application(&asked);
                 }
             }
-            Role::Handler => {
+            Role::Handler | Role::Forward => {
                 let lines = answer.headers.iter().map(|(name, value)| (name.as_str(), &**value));
                 outcome.add_exports(lines);
             }
@@ -125,6 +125,12 @@ impl Outcome {
     fn add_application(&mut self, asked: &Asked) {
         self.set("application", format!("{} {}", asked.method(), asked.target()));
         self.set("application host", asked.all("Host").join(" and "));
+        let cookies = asked.all("Cookie").join("; ");
+        let cookies: Vec<&str> =
+            cookies.split(';').map(str::trim).filter(|pair| !pair.is_empty()).collect();
+        if !cookies.is_empty() {
+            self.set("application cookie", cookies.join("; "));
+        }
         let lines: Vec<(String, String)> = asked
             .names()
             .into_iter()
@@ -137,8 +143,16 @@ impl Outcome {
     fn add_exports<'a>(&mut self, lines: impl Iterator<Item = (&'a str, &'a str)>) {
         for (name, value) in lines {
             let name = name.to_ascii_lowercase();
-            if (name.starts_with("auth-") || name == "x-inject") && !value.is_empty() {
-                self.set(&format!("export {name}"), value);
+            let is_export =
+                ["auth-", "x-h", "x-inject"].iter().any(|start| name.starts_with(start));
+            if is_export && !value.is_empty() {
+                let aspect = format!("export {name}");
+                let value = match self.get(&aspect) {
+                    ABSENT => value.to_owned(),
+                    // Once more is seen.
+                    first => format!("{first} and {value}"),
+                };
+                self.set(&aspect, value);
             }
         }
     }
@@ -170,7 +184,9 @@ fn error_number(page: &str) -> Option<u16> {
 /// A way to the portal with its return URL in clear.
 fn readable(location: &str) -> String {
     let decoded = || {
-        let (_, encoded) = location.strip_prefix(PORTAL_URL)?.split_once("url=")?;
+        // The portal's path may be missing.
+        let rest = location.strip_prefix(PORTAL_URL.trim_end_matches('/'))?;
+        let (_, encoded) = rest.split_once("url=")?;
         let encoded = encoded.split('&').next()?;
         let text = percent_encoding::percent_decode_str(encoded).decode_utf8().ok()?;
         let url = String::from_utf8(STANDARD.decode(&*text).ok()?).ok()?;

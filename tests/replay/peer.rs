@@ -24,6 +24,7 @@ pub struct Peer {
     portal: SocketAddr,
     portal_over_http: SocketAddr,
     application: SocketAddr,
+    application_over_tls: SocketAddr,
     handler: SocketAddr,
     folder: TempDir,
     child: Mutex<Child>,
@@ -43,11 +44,13 @@ pub fn install() -> String {
 impl Peer {
     /// Starts what answers `recording` and all others with its configuration.
     pub fn start(recording: &Recording, app: &Echo) -> Self {
-        let [portal, portal_over_http, application, handler] = [(); 4].map(|()| free_address());
+        let [portal, portal_over_http, application, application_over_tls, handler] =
+            [(); 5].map(|()| free_address());
         let ports = json!({
             "portal": portal.port(),
             "portal over http": portal_over_http.port(),
             "application": application.port(),
+            "application over tls": application_over_tls.port(),
             "handler": handler.port(),
             "behind": app.address.port(),
         });
@@ -66,7 +69,15 @@ impl Peer {
             ["--stay", state.to_str().unwrap(), &ports.to_string(), &overrides.to_string()];
         let child = children::start(&up, &arguments, &folder.path().join("up.log"), "TERM");
         let child = Mutex::new(child);
-        let peer = Self { portal, portal_over_http, application, handler, folder, child };
+        let peer = Self {
+            portal,
+            portal_over_http,
+            application,
+            application_over_tls,
+            handler,
+            folder,
+            child,
+        };
         peer.wait_until_ready();
         peer
     }
@@ -97,12 +108,17 @@ impl Installed for Peer {
             Role::Portal => self.portal,
             Role::PortalOverHttp => self.portal_over_http,
             Role::Application => self.application,
-            Role::Handler => self.handler,
+            Role::ApplicationOverTls => self.application_over_tls,
+            Role::Handler | Role::Forward => self.handler,
         }
     }
 
-    fn check(&self, method: &str, host: &str, target: &str) -> Request {
+    fn check(&self, method: &str, host: &str, target: &str, _client: &str) -> Request {
         Request::new(method, host, target)
+    }
+
+    fn forward_path<'a>(&self, path: &'a str) -> &'a str {
+        path
     }
 
     fn records(&self) -> i64 {

@@ -48,6 +48,12 @@ pub enum Role {
     /// A protected host, over plain HTTP.
     #[serde(rename = "application")]
     Application,
+    /// The same over TLS.
+    #[serde(rename = "application over tls")]
+    ApplicationOverTls,
+    /// What a proxy with forward authentication asks.
+    #[serde(rename = "forward")]
+    Forward,
     /// What the proxy itself asks about such a request.
     #[serde(rename = "handler")]
     Handler,
@@ -57,6 +63,11 @@ impl Recording {
     /// What makes its installation differ from others'.
     pub fn installation(&self) -> String {
         format!("{:?} {}", self.config, self.needs("{expired}"))
+    }
+
+    /// Whether a proxy with forward authentication asked.
+    pub fn is_asked_by_forward(&self) -> bool {
+        self.request.as_ref().is_some_and(|request| request.to == Role::Forward)
     }
 
     /// Whether its request carries `placeholder`.

@@ -95,11 +95,14 @@ fn the_real_program_answers_as_it_was_recorded_and_vouchsafe_as_the_table_says()
     let recordings = recordings::all();
     let app = Echo::start();
     let groups = by_configuration(&recordings);
-    let (count, configurations) = (groups.iter().map(Vec::len).sum::<usize>(), groups.len());
+    let asked = groups.iter().flatten().filter(|recording| !recording.is_asked_by_forward());
+    let (count, configurations) = (asked.count(), groups.len());
     let findings = Mutex::new(Findings::default());
     for_each(groups, AT_A_TIME, |group| {
         let (peer, world) = (Peer::start(group[0], &app), World::start(group[0], &app));
-        for recording in group {
+        // It would need a server of its own, which speaks HTTP.
+        let asked = group.iter().filter(|recording| !recording.is_asked_by_forward());
+        for recording in asked {
             let (live, vouchsafe) = (peer.answer(recording), world.answer(recording));
             findings.lock().unwrap().add(recording, live, &vouchsafe);
         }

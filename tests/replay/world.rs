@@ -3,7 +3,6 @@
 //! Must not know: what is right.
 
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
 
 use crate::configuration::{self, SESSION_HOST};
 use crate::front;
@@ -14,12 +13,12 @@ use crate::support::client::Request;
 use crate::support::daemon::Daemon;
 use crate::support::echo::Echo;
 use crate::support::nginx::Nginx;
-use crate::support::{free_address, programs, temporary_folder, wait_for};
+use crate::support::{free_address, programs, wait_for};
 
 /// What answers the recordings of one configuration.
 pub enum World {
     Running(Box<Running>),
-    /// `vouchsafe check` refuses the configuration, for errors at these keys.
+    /// `vouchsafe import` refuses the configuration, for errors at these keys.
     Refused(String),
 }
 
@@ -33,13 +32,16 @@ pub struct Running {
 impl World {
     /// Starts what answers `recording` and all others with its configuration.
     pub fn start(recording: &Recording, app: &Echo) -> Self {
-        if let Some(keys) = refused(recording) {
-            return Self::Refused(keys);
-        }
-        let daemon =
-            Daemon::start_configured(|public, admin| configuration::of(recording, public, admin));
+        let imported = match configuration::imported(recording) {
+            Ok(imported) => imported,
+            Err(keys) => return Self::Refused(keys),
+        };
+        let daemon = Daemon::start_configured(|public, admin| {
+            configuration::of(&imported, recording, public, admin)
+        });
+        let exports = configuration::exports(recording);
         let tls = free_address();
-        let change = |file: &str, text: String| front::changed(file, text, tls);
+        let change = |file: &str, text: String| front::changed(file, text, tls, &exports);
         let nginx = Nginx::start(&programs::nginx_of_debian(), daemon.public, app.address, &change);
         wait_for("nginx accepts connections on its second port", || TcpStream::connect(tls).ok());
         Self::Running(Box::new(Running { daemon, nginx, tls }))
@@ -54,37 +56,21 @@ impl World {
     }
 }
 
-/// The keys for which `vouchsafe check` refuses a recording's configuration, if it does.
-fn refused(recording: &Recording) -> Option<String> {
-    let folder = temporary_folder();
-    let file = folder.path().join("config.yaml");
-    let config = configuration::of(recording, free_address(), free_address());
-    std::fs::write(&file, config).unwrap();
-    let check =
-        Command::new(programs::vouchsafe()).arg("check").arg("--config").arg(&file).output();
-    let check = check.unwrap();
-    if check.status.success() {
-        return None;
-    }
-    let said = String::from_utf8_lossy(&check.stderr).into_owned();
-    let errors = said.split("\n\n").filter(|block| block.starts_with("error"));
-    let keys = errors.filter_map(|error| error.lines().find_map(|line| line.rsplit_once("^ ")));
-    let keys: Vec<&str> = keys.map(|(_, key)| key).collect();
-    assert!(!keys.is_empty(), "{}: no key in\n{said}", recording.name);
-    Some(keys.join(" and "))
-}
-
 impl Installed for Running {
     fn address(&self, to: Role) -> SocketAddr {
         match to {
-            Role::Portal => self.tls,
+            Role::Portal | Role::ApplicationOverTls => self.tls,
             Role::PortalOverHttp | Role::Application => self.nginx.address,
-            Role::Handler => self.daemon.public,
+            Role::Handler | Role::Forward => self.daemon.public,
         }
     }
 
-    fn check(&self, method: &str, host: &str, target: &str) -> Request {
-        Daemon::check_of(method, "http", host, target)
+    fn check(&self, method: &str, host: &str, target: &str, client: &str) -> Request {
+        Daemon::check_from(client, method, "http", host, target)
+    }
+
+    fn forward_path<'a>(&self, _path: &'a str) -> &'a str {
+        "/auth/forward"
     }
 
     /// The metric `vouchsafe_sessions`.

@@ -112,12 +112,17 @@ impl Daemon {
 
     /// The same for any method, scheme and host.
     pub fn check_of(method: &str, scheme: &str, host: &str, uri: &str) -> Request {
+        Self::check_from("127.0.0.1", method, scheme, host, uri)
+    }
+
+    /// The same from any client.
+    pub fn check_from(client: &str, method: &str, scheme: &str, host: &str, uri: &str) -> Request {
         Request::new("GET", host, "/auth/nginx").headers(&[
             ("X-Original-Method", method),
             ("X-Original-URI", uri),
             ("X-Forwarded-Host", host),
             ("X-Forwarded-Proto", scheme),
-            ("X-Forwarded-For", "127.0.0.1"),
+            ("X-Forwarded-For", client),
         ])
     }
 

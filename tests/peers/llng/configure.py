@@ -10,19 +10,8 @@ import socket
 import sys
 from pathlib import Path
 
-PORTS = ("portal", "portal over http", "application", "handler", "behind")
+PORTS = ("portal", "portal over http", "application", "application over tls", "handler", "behind")
 PROTECTED = "test1.example.com"
-EXPORTS = {
-    "Auth-User": "$uid",
-    "Auth-Mail": "$mail",
-    "Auth-Groups": "$groups",
-    "Auth-Level": "$authenticationLevel",
-    "Auth-Upn": "$upn",
-    "Auth-Static": '"static"',
-    "Auth-Missing": "$nosuch",
-    "Auth-Ip": "$ENV{REMOTE_ADDR}",
-    "Auth-B64": "encode_base64($_user,'')",
-}
 
 
 def storage(folder, kind):
@@ -37,65 +26,21 @@ def storage(folder, kind):
 
 
 def base(folder):
-    """What the recordings' configurations have in common; tests/replay/configuration.rs says the same for Vouchsafe."""
+    """What the recordings' configurations have in common, and where this one keeps its files."""
     return {
-        "cfgNum": 1,  # as the name of its file has it
-        "cfgDate": 1,
-        "key": "0123456789abcdef0123456789abcdef",
-        "portal": "https://auth.example.com:19876/",  # what links say, not where it listens
-        "domain": "example.com",
-        "cookieName": "lemonldap",
-        "securedCookie": 2,
-        "httpOnly": 1,
-        "timeout": 72000,
-        "authentication": "Choice",
-        "userDB": "Choice",
-        "passwordDB": "Choice",
-        "authChoiceParam": "lmAuth",
-        "authChoiceModules": {"1_Demo": "Demo;Demo;Null", "2_Slave": "Slave;Slave;Null"},
-        "slaveAuthnLevel": 2,
-        "slaveUserHeader": "CN",
-        "slaveMasterIP": "127.0.0.1",
-        "slaveHeaderName": "control",
-        "slaveHeaderContent": "password",
-        "slaveDisplayLogo": 1,
-        "slaveExportedVars": {"uid": "Auth-User", "mail": "User-Email"},
-        "whatToTrace": "_whatToTrace",
-        "macros": {"_whatToTrace": "lc($_user)", "upn": "$_user.'@example.com'"},
-        "groups": {"timelords": "$_user =~ /^(dwho|rtyler)$/", "mailers": "$mail"},
-        "locationRules": {
-            "auth.example.com": {"default": "accept"},
-            PROTECTED: {
-                "default": "accept",
-                "^/deny": "deny",
-                "^/public": "unprotect",
-                "^/static": "skip",
-                "(?#AuthnLevel=5)^/level5": "accept",
-            },
-            "test2.example.com": {"default": "deny"},
-            "test4.example.com": {"default": "accept"},
-            "test5.example.com": {"default": "accept"},
-            "test6.example.com": {"default": "skip"},
-            "test7.example.com": {"default": "unprotect"},
-            "*.wild.example.com": {"default": "accept"},
-        },
-        "vhostOptions": {PROTECTED: {"vhostAliases": "alias1.example.com"}},
-        "exportedHeaders": {PROTECTED: EXPORTS},
+        **json.loads((Path(__file__).parent / "base.json").read_text()),
         "globalStorage": "Apache::Session::File",
         "globalStorageOptions": storage(folder, "sessions"),
         "persistentStorage": "Apache::Session::File",
         "persistentStorageOptions": storage(folder, "psessions"),
         "localSessionStorage": "Cache::FileCache",
         "localSessionStorageOptions": {"cache_root": f"{folder}/cache", "namespace": "sessions"},
-        "applicationList": {},
         # Any module that loads: the default needs Image::Magick, even with all captchas off.
         "captcha": "::UserDB::Null",
-        "portalDisplayRegister": 0,
-        "portalDisplayResetPassword": 0,
     }
 
 
-def ini(folder):
+def ini(folder, config):
     """Where LemonLDAP::NG finds the rest."""
     return f"""[all]
 logLevel = notice
@@ -109,11 +54,11 @@ staticPrefix = /static
 templateDir = /usr/share/lemonldap-ng/portal/templates
 languages = en
 [handler]
-useRedirectOnError = 1
+useRedirectOnError = {config.get("useRedirectOnError", 1)}
 """
 
 
-def nginx(folder, ports):
+def nginx(folder, ports, exports):
     """Debian's documented configuration, on loopback.
 
     The ports of the portal and of the protected application speak plain HTTP and say what they would be in
@@ -122,7 +67,7 @@ def nginx(folder, ports):
     server = f"fastcgi_pass unix:{folder}/llng.sock; include /etc/nginx/fastcgi_params; fastcgi_param HTTP_HOST $host;"
     tls = "fastcgi_param HTTPS on; fastcgi_param REQUEST_SCHEME https; fastcgi_param SERVER_PORT 443;"
     plain = "fastcgi_param SERVER_PORT 80;"
-    check = f"""{server} {plain}
+    check = f"""{server}
             fastcgi_pass_request_body off;
             fastcgi_param CONTENT_LENGTH "";
             fastcgi_param X_ORIGINAL_URI $original_uri;"""
@@ -141,16 +86,38 @@ def nginx(folder, ports):
         }}
     }}"""
 
-    exports = "".join(
+    set_exports = "".join(
         f"""
             auth_request_set $export_{name} $upstream_http_{name};
             proxy_set_header {header} $export_{name};"""
-        for header, name in ((header, header.lower().replace("-", "_")) for header in EXPORTS)
+        for header, name in ((header, header.lower().replace("-", "_")) for header in exports)
     )
     temporary = "".join(
         f"    {module}_temp_path {folder}/temporary;\n"
         for module in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
+
+    def application(name, scheme):
+        return f"""
+    server {{
+        listen 127.0.0.1:{ports[name]};
+        location = /lmauth {{
+            internal;
+            {check} {scheme}
+        }}
+        location / {{
+            # Here and not in the server, where the subrequest would set it again.
+            set $original_uri $uri$is_args$args;
+            auth_request /lmauth;
+            auth_request_set $lmlocation $upstream_http_location;
+            error_page 401 $lmlocation;{set_exports}
+            auth_request_set $lmcookie $upstream_http_cookie;
+            proxy_set_header Cookie $lmcookie;
+            proxy_set_header Host $http_host;
+            proxy_pass http://127.0.0.1:{ports["behind"]};
+        }}
+    }}"""
+
     return f"""user www-data;
 worker_processes 1;
 pid {folder}/nginx.own.pid;
@@ -162,29 +129,13 @@ http {{
     real_ip_header X-Test-Client-IP;
     {portal("portal", tls)}
     {portal("portal over http", plain)}
-    server {{
-        listen 127.0.0.1:{ports["application"]};
-        location = /lmauth {{
-            internal;
-            {check}
-        }}
-        location / {{
-            # Here and not in the server, where the subrequest would set it again.
-            set $original_uri $uri$is_args$args;
-            auth_request /lmauth;
-            auth_request_set $lmlocation $upstream_http_location;
-            error_page 401 $lmlocation;{exports}
-            auth_request_set $lmcookie $upstream_http_cookie;
-            proxy_set_header Cookie $lmcookie;
-            proxy_set_header Host $http_host;
-            proxy_pass http://127.0.0.1:{ports["behind"]};
-        }}
-    }}
+    {application("application", plain)}
+    {application("application over tls", tls)}
     server {{
         listen 127.0.0.1:{ports["handler"]};
         location / {{
             set $original_uri $uri$is_args$args;
-            {check}
+            {check} {plain}
         }}
     }}
 }}
@@ -206,8 +157,9 @@ def main():
     (files / "conf").mkdir()
     (files / "ports.json").write_text(json.dumps(ports) + "\n")
     (files / "conf/lmConf-1.json").write_text(json.dumps(config, indent=1))
-    (files / "lemonldap-ng.ini").write_text(ini(folder))
-    (files / "nginx.conf").write_text(nginx(folder, ports))
+    (files / "lemonldap-ng.ini").write_text(ini(folder, config))
+    exports = config["exportedHeaders"].get(PROTECTED, {})
+    (files / "nginx.conf").write_text(nginx(folder, ports, exports))
 
 
 main()
