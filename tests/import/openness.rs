@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use regex::Regex;
 use serde_json::json;
+use vouchsafe::domain::explanation::Happening;
 use vouchsafe::domain::network::LOOPBACK;
 use vouchsafe::domain::request::Scheme;
 use vouchsafe::domain::target::{PathForms, Target};
@@ -166,7 +167,7 @@ proptest! {
                 now: Timestamp::default(),
                 who: Who::Nobody,
             };
-            let ours = match application.rules.outcome(&target, &facts) {
+            let ours = match application.rules.outcome(&target, &facts, &mut Happening) {
                 Outcome::Matched(verdict) => match verdict.effect {
                     Effect::Allow(_) => Openness::Sessions,
                     Effect::Skip | Effect::Unprotect => Openness::Anybody,

@@ -94,14 +94,17 @@ impl PathClause {
         }
     }
 
+    /// How every path begins that it can hold for, if that is known.
+    pub(super) fn beginning(&self) -> Option<&[u8]> {
+        match self {
+            Self::Prefix(beginning) | Self::Exact(beginning) => Some(beginning),
+            Self::Glob(_) | Self::Regex(_) => None,
+        }
+    }
+
     fn holds(&self, path: &[u8]) -> bool {
         match self {
-            Self::Prefix(prefix) => match path.strip_prefix(&**prefix) {
-                None => false,
-                Some(rest) => {
-                    rest.is_empty() || prefix.last() == Some(&b'/') || rest.first() == Some(&b'/')
-                }
-            },
+            Self::Prefix(prefix) => starts_with_segments(path, prefix),
             Self::Exact(exact) => path == &**exact,
             Self::Glob(glob) => {
                 let path: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(path);
@@ -109,6 +112,15 @@ impl PathClause {
             }
             Self::Regex(regex) => regex.is_match(path),
         }
+    }
+}
+
+/// Whether `path` is below `prefix`, or is it; an empty prefix is above everything.
+pub(super) fn starts_with_segments(path: &[u8], prefix: &[u8]) -> bool {
+    match (path.strip_prefix(prefix), prefix.last()) {
+        (None, _) => false,
+        (Some(_), None | Some(b'/')) => true,
+        (Some(rest), Some(_)) => matches!(rest.first(), None | Some(b'/')),
     }
 }
 
@@ -274,13 +286,10 @@ impl Clauses {
         truth
     }
 
-    /// How every path begins for which they can hold; `None` if that is not known.
+    /// Whether they hold for every request with such a path.
     #[must_use]
-    pub fn prefix(&self) -> Option<&[u8]> {
-        self.paths.iter().find_map(|path| match path {
-            PathClause::Prefix(beginning) | PathClause::Exact(beginning) => Some(&**beginning),
-            PathClause::Glob(_) | PathClause::Regex(_) => None,
-        })
+    pub fn ask_no_more_than_the_path(&self) -> bool {
+        self.methods.is_none() && self.ask_no_more_than_path_and_method()
     }
 
     /// Whether they hold for every request with such a path and method.

@@ -5,7 +5,7 @@
 
 pub mod clause;
 pub mod hours;
-mod prefixes;
+mod index;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +14,7 @@ use crate::domain::location::Location;
 use crate::domain::target::Target;
 use crate::policy::expr::Failure;
 use crate::policy::rule::clause::{Clauses, Facts, Truth};
-use crate::policy::rule::prefixes::Prefixes;
+use crate::policy::rule::index::{Next, RuleIndex};
 
 /// What a rule asks for before it allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -147,15 +147,18 @@ pub struct Rule {
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     list: Box<[Rule]>,
-    prefixes: Prefixes,
+    index: RuleIndex,
 }
 
 impl Rules {
     /// Takes the rules in the order in which they are asked.
     #[must_use]
     pub fn new(list: Box<[Rule]>) -> Self {
-        let prefixes = Prefixes::new(list.iter().map(|rule| rule.clauses.prefix()));
-        Self { list, prefixes }
+        let index = RuleIndex::new(list.iter().map(|Rule { clauses, effect, at }| {
+            let verdict = Verdict { effect: *effect, at: *at };
+            (&*clauses.paths, verdict, clauses.ask_no_more_than_the_path())
+        }));
+        Self { list, index }
     }
 
     /// The rules in their order.
@@ -187,8 +190,13 @@ impl Rules {
 
     fn walk<R: Recorder>(&self, path: &[u8], facts: &Facts<'_>, recorder: &mut R) -> Outcome {
         let mut from = 0;
-        while let Some(at) = self.next(from, path, recorder) {
-            let Some(rule) = self.list.get(at) else { break };
+        loop {
+            let at = match self.next(from, path, recorder) {
+                Next::Matches(verdict) => return Outcome::Matched(verdict),
+                Next::MayMatch(at) => at,
+                Next::None => return Outcome::Unmatched,
+            };
+            let Some(rule) = self.list.get(at) else { return Outcome::Unmatched };
             let truth = rule.clauses.hold(path, facts, recorder);
             recorder.rule(rule.at, truth.into());
             match truth {
@@ -201,11 +209,10 @@ impl Rules {
             }
             from = at + 1;
         }
-        Outcome::Unmatched
     }
 
-    /// The next rule to ask. Whoever takes notes wants to hear of those that are passed over, too.
-    fn next<R: Recorder>(&self, from: usize, path: &[u8], _: &R) -> Option<usize> {
-        if R::HAPPENS { self.prefixes.next(from, path) } else { Some(from) }
+    /// The next rule. Whoever takes notes wants to hear of every rule and clause, so asks them all.
+    fn next<R: Recorder>(&self, from: usize, path: &[u8], _: &R) -> Next {
+        if R::HAPPENS { self.index.next(from, path) } else { Next::MayMatch(from) }
     }
 }
