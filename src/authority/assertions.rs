@@ -7,12 +7,12 @@ use std::time::Duration;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
+use crate::authority::portrait::AtLevel;
 use crate::domain::decision::Assertion;
 use crate::domain::identity::SessionKey;
 use crate::domain::key_hash::BuildKeyHasher;
 use crate::domain::time::Timestamp;
 use crate::policy::assertion::{Assertions, ID_BYTES, Occasion, Signed, Unsigned};
-use crate::session::record::Session;
 use crate::telemetry::metrics::Metrics;
 
 /// Bytes of tokens that are kept; losing one costs a signature.
@@ -30,10 +30,10 @@ struct Entry {
 }
 
 impl Entry {
-    fn is_for(&self, by: &Assertions, session: &Session, audience: &str, now: Timestamp) -> bool {
+    fn is_for(&self, by: &Assertions, of: AtLevel<'_>, audience: &str, now: Timestamp) -> bool {
         now < self.signed.fresh_until
-            && self.level == session.level()
-            && self.attributes == session.attributes_at()
+            && self.level == of.level
+            && self.attributes == of.session.attributes_at()
             && *self.audience == *audience
             && *self.key == *by.key_id()
     }
@@ -61,7 +61,7 @@ impl AssertionsCache {
         Self { cache, hosts: RandomState::new(), metrics }
     }
 
-    /// The token about `session` for `audience`, and its end; a hit shares its bytes and signs nothing. `life`
+    /// The token about a session for `audience`, and its end; a hit shares its bytes and signs nothing. `life`
     /// is how long the session lives at most from `now` on.
     ///
     /// # Errors
@@ -69,27 +69,27 @@ impl AssertionsCache {
     pub fn of(
         &self,
         by: &Assertions,
-        (key, session): (SessionKey, &Session),
+        (key, of): (SessionKey, AtLevel<'_>),
         audience: &str,
         life: Duration,
         now: Timestamp,
     ) -> Result<(Assertion, Timestamp), Unsigned> {
         let place = (key, self.hosts.hash_one(audience));
         if let Some(entry) = self.cache.get(&place)
-            && entry.is_for(by, session, audience, now)
+            && entry.is_for(by, of, audience, now)
         {
             return Ok((entry.signed.token.clone(), entry.signed.expires));
         }
         let mut id = [0; ID_BYTES];
         getrandom::fill(&mut id).map_err(|_| Unsigned)?;
         let occasion = Occasion { audience, now, ends: now.plus(life), id };
-        let signed = by.sign(session, &occasion)?;
+        let signed = by.sign(&of, &occasion)?;
         self.metrics.assertions_signed.inc();
         let good = (signed.token.clone(), signed.expires);
         let entry = Entry {
             audience: audience.into(),
-            level: session.level(),
-            attributes: session.attributes_at(),
+            level: of.level,
+            attributes: of.session.attributes_at(),
             key: by.key_id().into(),
             signed,
         };

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::authority::Authority;
 use crate::authority::identify::{Cookie, Somebody};
+use crate::authority::portrait::AtLevel;
 use crate::authority::question::Question;
 use crate::domain::decision::{Decision, Grant, Reason, SetCookie};
 use crate::domain::explanation::{Happening, Recorder, Stage};
@@ -127,12 +128,12 @@ impl Authority {
         let asserted = question.asserted.as_ref();
         let somebody = Somebody { asserted, session, cap: self.level_cap(question.scheme) };
         let is_somebody = asserted.is_some() || session.is_some();
-        if is_somebody {
-            recorder.identity(&somebody);
+        let completed = self.derivations.complete(&somebody);
+        if is_somebody && !R::HAPPENS {
+            recorder.identity(&completed, &self.derivations.names());
         }
         match first_look {
             Outcome::Undecided => {
-                let completed = self.derivations.complete(&somebody);
                 let who = if is_somebody { Who::Somebody(&completed) } else { Who::Nobody };
                 let facts = question.facts(who, now);
                 question.application.rules.outcome(&question.target, &facts, recorder)
@@ -209,15 +210,17 @@ impl Authority {
         recorder: &mut R,
     ) -> Decision {
         let Application { id, reuse, .. } = *question.application;
+        let level = session.level().min(self.level_cap(question.scheme));
+        let at_level = AtLevel { session: &session, level };
         let exports = if R::HAPPENS {
-            self.exports.of(key, &session, question.application)
+            self.exports.of(key, at_level, question.application)
         } else {
-            self.rendered_for_notes(question.application, &session, recorder)
+            self.rendered_for_notes(question.application, at_level, recorder)
         };
         let life = self.sessions.life_left(&session, now);
         let signed = match self.asserting(question) {
             Some(by) if R::HAPPENS => {
-                match self.assertions.of(by, (key, &session), &question.host, life, now) {
+                match self.assertions.of(by, (key, at_level), &question.host, life, now) {
                     Ok(signed) => Some(signed),
                     Err(error) => {
                         tracing::error!(%error, "requests are refused");

@@ -54,6 +54,11 @@ impl Derivations {
         Completed { who, derivations: self, derived: OnceCell::new() }
     }
 
+    /// The names of all variables that definitions make, or add to.
+    pub fn names(&self) -> Vec<&str> {
+        self.definitions.names()
+    }
+
     /// What `who` is called in logs, unless it is the login.
     pub fn trace_name(&self, who: &dyn IdentityView) -> Option<Box<str>> {
         self.definitions.trace_name(who)

@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use crate::authority::Authority;
 use crate::authority::decide::Answer;
-use crate::authority::portrait::Portrait;
+use crate::authority::portrait::{AtLevel, Portrait};
 use crate::domain::decision::{Decision, ExportedHeader, ExportedHeaders};
 use crate::domain::explanation::{Explanation, Notes, Recorder, ShownHeader, Stage};
 use crate::domain::request::AuthRequest;
 use crate::domain::time::Timestamp;
 use crate::policy::application::Application;
-use crate::session::record::Session;
 
 impl Authority {
     /// What [`Authority::decide`] would say about `request` now, and why. Nothing is opened, touched, ended
@@ -57,11 +56,12 @@ impl Authority {
     pub(super) fn rendered_for_notes(
         &self,
         application: &Application,
-        session: &Session,
+        session: AtLevel<'_>,
         recorder: &mut impl Recorder,
     ) -> Arc<ExportedHeaders> {
         // What definitions make of an identity is no state: looking at it changes nothing.
-        let portrait = Portrait { session, identity: self.derivations.complete(session) };
+        let identity = self.derivations.complete(session.session);
+        let portrait = Portrait { session, identity };
         let rendered = application.exports.render(&portrait);
         for (place, reason) in &rendered.dropped {
             if let Some(export) = application.exports.at(*place) {

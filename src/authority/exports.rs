@@ -7,21 +7,20 @@ use moka::sync::Cache;
 
 use crate::authority::derived::Derivations;
 use crate::authority::losses::Losses;
-use crate::authority::portrait::Portrait;
+use crate::authority::portrait::{AtLevel, Portrait};
 use crate::domain::decision::{ExportedHeaders, Subject};
 use crate::domain::identity::SessionKey;
 use crate::domain::key_hash::BuildKeyHasher;
 use crate::domain::time::Timestamp;
 use crate::policy::application::{Application, ApplicationId};
-use crate::session::record::Session;
 use crate::telemetry::metrics::Metrics;
 
 /// Bytes of rendered exports that are kept; losing one costs rendering it again.
 const MAX_BYTES: u64 = 64 << 20;
 const ENTRY_OVERHEAD: usize = 400;
 
-/// What was rendered, and from which version of the session's attributes.
-type Rendered = (Timestamp, Arc<ExportedHeaders>);
+/// What was rendered, and from which version of the session's attributes and at which level.
+type Rendered = ((Timestamp, u8), Arc<ExportedHeaders>);
 
 /// Rendered exports by session and application.
 #[derive(Debug)]
@@ -50,10 +49,11 @@ impl ExportsCache {
     pub fn of(
         &self,
         key: SessionKey,
-        session: &Session,
+        at_level: AtLevel<'_>,
         application: &Application,
     ) -> Arc<ExportedHeaders> {
-        let version = session.attributes_at();
+        let AtLevel { session, level } = at_level;
+        let version = (session.attributes_at(), level);
         let entry = (key, application.id);
         if let Some((rendered, headers)) = self.cache.get(&entry)
             && rendered == version
@@ -62,16 +62,16 @@ impl ExportsCache {
             return headers;
         }
         self.metrics.exports_misses.inc();
-        let portrait = Portrait { session, identity: self.derivations.complete(session) };
+        let identity = self.derivations.complete(session);
+        let portrait = Portrait { session: at_level, identity };
         let rendered = application.exports.render(&portrait);
         for (place, reason) in rendered.dropped {
             self.losses.note(application, place, reason);
         }
-        let subject = Subject {
-            user: self.derivations.trace_name(&portrait).unwrap_or_else(|| session.user().into()),
-            level: session.level(),
-            session: format!("{key:?}").into(),
-        };
+        let user = self.derivations.trace_name(&portrait).unwrap_or_else(|| session.user().into());
+        let user = user.into_string();
+        let subject =
+            Subject { user: user.into_bytes().into(), level, session: format!("{key:?}").into() };
         let headers =
             Arc::new(ExportedHeaders { headers: rendered.headers, subject: Some(subject) });
         self.cache.insert(entry, (version, Arc::clone(&headers)));

@@ -8,31 +8,54 @@ use crate::domain::time::Timestamp;
 use crate::policy::export::SessionView;
 use crate::session::record::Session;
 
-impl SessionView for Session {
+/// A session with the level that counts on a request: over plain HTTP it may be less than the session's (S6).
+#[derive(Clone, Copy)]
+pub struct AtLevel<'s> {
+    /// The session.
+    pub session: &'s Session,
+    /// The level that counts.
+    pub level: u8,
+}
+
+impl IdentityView for AtLevel<'_> {
+    fn owner(&self) -> Owner<'_> {
+        self.session.owner()
+    }
+
+    fn level(&self) -> u8 {
+        self.level
+    }
+
+    fn each_value(&self, each: &mut dyn FnMut(&str, &str)) {
+        self.session.each_value(each);
+    }
+}
+
+impl SessionView for AtLevel<'_> {
     fn client(&self) -> IpAddr {
-        self.client()
+        self.session.client()
     }
 
     fn created(&self) -> Timestamp {
-        self.created()
+        self.session.created()
     }
 }
 
 /// A session whose identity has what the definitions make of it.
 pub struct Portrait<'s> {
     /// The session.
-    pub session: &'s Session,
+    pub session: AtLevel<'s>,
     /// Its identity.
     pub identity: Completed<'s>,
 }
 
 impl IdentityView for Portrait<'_> {
     fn owner(&self) -> Owner<'_> {
-        self.session.owner()
+        self.session.session.owner()
     }
 
     fn level(&self) -> u8 {
-        self.session.level()
+        self.session.level
     }
 
     fn each_value(&self, each: &mut dyn FnMut(&str, &str)) {
@@ -46,10 +69,10 @@ impl IdentityView for Portrait<'_> {
 
 impl SessionView for Portrait<'_> {
     fn client(&self) -> IpAddr {
-        self.session.client()
+        self.session.session.client()
     }
 
     fn created(&self) -> Timestamp {
-        self.session.created()
+        self.session.session.created()
     }
 }

@@ -79,7 +79,8 @@ fn identity_text(identity: &KnownIdentity) -> String {
         let _ = write!(text, ", realm {realm}");
     }
     for variable in variables {
-        let _ = write!(text, "\n  {}: {}", variable.name, variable.values.join(" | "));
+        let failed = if variable.failed { "(fails)" } else { "" };
+        let _ = write!(text, "\n  {}: {}{failed}", variable.name, variable.values.join(" | "));
     }
     text
 }

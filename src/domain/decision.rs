@@ -153,8 +153,8 @@ pub struct ExportedHeaders {
 /// Who was allowed, for a proxy's access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// The login, or what `trace_name` calls the user.
-    pub user: Box<str>,
+    /// The login, or what `trace_name` calls the user; cloning it shares the bytes.
+    pub user: Bytes,
     /// The level.
     pub level: u8,
     /// The session's short form; no cookie can be made from it.

@@ -120,8 +120,8 @@ pub trait Recorder: Send {
     /// Takes a note of the application's name.
     fn application(&mut self, name: &str);
 
-    /// Takes a note of who it is, as rules see them.
-    fn identity(&mut self, who: &dyn IdentityView);
+    /// Takes a note of who it is, as rules see them, and of the values of the variables in `defined`.
+    fn identity(&mut self, who: &dyn IdentityView, defined: &[&str]);
 }
 
 /// The recorder of what happens: no notes.
@@ -144,7 +144,7 @@ impl Recorder for Happening {
     fn application(&mut self, _: &str) {}
 
     #[inline]
-    fn identity(&mut self, _: &dyn IdentityView) {}
+    fn identity(&mut self, _: &dyn IdentityView, _: &[&str]) {}
 }
 
 /// Notes of what would happen.
@@ -186,8 +186,8 @@ impl Recorder for Notes {
         self.application = Some(name.to_owned());
     }
 
-    fn identity(&mut self, who: &dyn IdentityView) {
-        self.identity = Some(KnownIdentity::of(who));
+    fn identity(&mut self, who: &dyn IdentityView, defined: &[&str]) {
+        self.identity = Some(KnownIdentity::of(who, defined));
     }
 }
 
@@ -234,7 +234,7 @@ pub struct KnownIdentity {
 }
 
 impl KnownIdentity {
-    fn of(who: &dyn IdentityView) -> Self {
+    fn of(who: &dyn IdentityView, defined: &[&str]) -> Self {
         let owner = who.owner();
         let mut variables: Vec<ShownVariable> = Vec::new();
         who.each_value(&mut |name, value| match variables
@@ -243,10 +243,19 @@ impl KnownIdentity {
         {
             Some(shown) => shown.values.push(value.to_owned()),
             None => {
-                variables
-                    .push(ShownVariable { name: name.to_owned(), values: vec![value.to_owned()] });
+                variables.push(ShownVariable {
+                    name: name.to_owned(),
+                    values: vec![value.to_owned()],
+                    failed: false,
+                });
             }
         });
+        for name in defined {
+            let mut values = Vec::new();
+            let failed = who.values(name, &mut |value| values.push(value.to_owned())).is_err();
+            variables.retain(|shown| shown.name != *name);
+            variables.push(ShownVariable { name: (*name).to_owned(), values, failed });
+        }
         Self {
             user: owner.user.to_owned(),
             master: owner.master.to_owned(),
@@ -264,6 +273,9 @@ pub struct ShownVariable {
     pub name: String,
     /// Its values.
     pub values: Vec<String>,
+    /// Whether what defines it in the configuration has no value; then rules that ask for it deny.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failed: bool,
 }
 
 /// A header that may be shown.

@@ -79,6 +79,13 @@ impl Definitions {
         self.places.get(variable).copied()
     }
 
+    /// The names of all variables that are defined, or added to.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let groups = (!self.groups.is_empty()).then_some(GROUPS);
+        self.macros.iter().map(|one| &*one.name).chain(groups).collect()
+    }
+
     /// How many can fail, and be told so, by themselves.
     #[must_use]
     pub const fn count(&self) -> usize {

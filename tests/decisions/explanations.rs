@@ -71,6 +71,7 @@ pub const TARGETS: &[(&str, &[&str])] = &[
     ),
     ("signed.example.com", &["/public/x", "/x", "/admin"]),
     ("lenient.example.com", &["/group%2Fsecret", "/admin;x", "/assets;x/y", "/x"]),
+    ("variables.example.com", &["/board", "/when", "/group", "/page"]),
     ("closed.example.com", &["/"]),
     ("nobody.example.com", &["/"]),
 ];
@@ -251,4 +252,22 @@ async fn explaining_a_navigation_opens_no_session_and_the_next_one_gets_its_cook
     assert_eq!(explanation.decision, "allow");
     assert_eq!(here.records().await, 0);
     assert!(!set_cookies(&here.decide(&ask, at(1)).await).is_empty());
+}
+
+#[tokio::test]
+async fn an_explanation_shows_what_macros_and_groups_make_of_somebody_and_what_fails() {
+    let here = Installation::usual();
+    let ask = |mail: &str| {
+        let ask = Ask::asserted("/page", "dwho").set("x-forwarded-host", "variables.example.com");
+        ask.header("user-email", mail).header("auth-groups", "users")
+    };
+    let identity = explained(&here, &ask("dwho@board.example.com"), 0).await.identity.unwrap();
+    let shown = |name: &str| {
+        let found = identity.variables.iter().find(|variable| variable.name == name);
+        found.unwrap_or_else(|| panic!("{name} is not shown: {identity:?}"))
+    };
+    assert_eq!(shown("mail").values, ["dwho@board.example.com"]);
+    assert!(shown("groups").values.starts_with(&["users".to_owned()]));
+    assert!(shown("groups").values.len() > 1, "{identity:?}");
+    assert!(identity.variables.iter().any(|variable| variable.failed), "{identity:?}");
 }

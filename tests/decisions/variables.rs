@@ -148,7 +148,7 @@ async fn logs_call_a_user_by_the_trace_name_or_else_by_the_login() {
     let here = Installation::usual();
     let subject = async |ask: Ask| {
         let Decision::Allow(grant) = here.decide(&ask, at(0)).await else { panic!() };
-        grant.exports.subject.clone().unwrap().user.into_string()
+        String::from_utf8(grant.exports.subject.clone().unwrap().user.to_vec()).unwrap()
     };
     assert_eq!(subject(asserted("/page", "dwho", BOARD)).await, "dwho@board.example.com");
     // Unset it is the login here, by the macro itself.

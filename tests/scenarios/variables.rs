@@ -102,3 +102,17 @@ fn the_audit_log_calls_a_user_by_the_trace_name_too() {
         Some(())
     });
 }
+
+#[test]
+fn the_access_log_of_nginx_names_the_user_by_the_trace_name_and_the_application_is_not_told() {
+    for (name, nginx) in &VARIABLES.fronts {
+        let page = format!("/page/{}", marker());
+        let asked = allowed(&asserted("Logged", "l@example.com", &page), nginx.address);
+        assert_eq!(asked.all("X-Vouchsafe-User"), [""; 0], "{name}");
+        let line = support::wait_for("the access log's line", || {
+            let log = nginx.server.file("access.log");
+            log.lines().find(|line| line.contains(&page)).map(str::to_owned)
+        });
+        assert!(line.contains("user=\"logged@example.com\""), "{name}: {line}");
+    }
+}

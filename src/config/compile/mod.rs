@@ -147,7 +147,7 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
     let logo = logo::logo(raw.slave.display_logo.as_ref(), compiler);
     let audit = audit(raw.audit.as_ref(), compiler);
     let admin = admin::admin(raw.admin.as_ref(), compiler);
-    let shown_variables = shown_variables(raw, compiler);
+    let shown_variables = shown_variables(&raw.log.variables, &variables, compiler);
     let (slave, portal) = (slave?, portal?);
     let slave_headers = slave.trust_headers();
     Some(Settings {
@@ -199,14 +199,16 @@ const fn log(raw: &RawLog) -> LogSettings {
 }
 
 /// Variables whose values explanations may show; `None` if one of them does not exist.
-fn shown_variables(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Vec<Box<str>>> {
+fn shown_variables(
+    written: &OneOrMany,
+    variables: &Variables,
+    compiler: &mut Compiler<'_>,
+) -> Option<Vec<Box<str>>> {
     let path = KeyPath::of("log.variables");
-    // A macro is made of them, and is not shown.
-    let exported = Variables::exported(&raw.slave);
     let mut names = Some(Vec::new());
-    for (index, name) in raw.log.variables.items.iter().enumerate() {
-        let at = if raw.log.variables.is_list { path.index(index) } else { path.clone() };
-        match (exported.exists(name, &at, compiler), &mut names) {
+    for (index, name) in written.items.iter().enumerate() {
+        let at = if written.is_list { path.index(index) } else { path.clone() };
+        match (variables.exists(name, &at, compiler), &mut names) {
             (true, Some(names)) => names.push(name.as_str().into()),
             _ => names = None,
         }

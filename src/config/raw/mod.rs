@@ -99,7 +99,8 @@ pub struct RawLog {
     pub level: RawLevel,
     /// `text` for people or `json` for machines. Default: `text`.
     pub format: RawFormat,
-    /// Exported variables whose values may be shown where a refusal is explained afterwards. Default: none.
+    /// Variables, macros among them, whose values may be shown where a refusal is explained afterwards.
+    /// Default: none.
     pub variables: OneOrMany,
 }
 

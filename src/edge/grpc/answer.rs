@@ -108,7 +108,7 @@ fn metadata(class: Class, grant: Option<&Grant>) -> Struct {
     let mut fields = HashMap::from([("class".to_owned(), text(class.as_str()))]);
     if let Some(subject) = grant.and_then(|grant| grant.exports.subject.as_ref()) {
         let level = Value { kind: Some(Kind::NumberValue(f64::from(subject.level))) };
-        fields.insert("user".to_owned(), text(&subject.user));
+        fields.insert("user".to_owned(), text(&String::from_utf8_lossy(&subject.user)));
         fields.insert("session".to_owned(), text(&subject.session));
         fields.insert("level".to_owned(), level);
     }

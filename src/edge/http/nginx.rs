@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 
 use crate::domain::decision::Grant;
 use crate::domain::header::{HeaderList, HeaderView as _};
@@ -15,6 +15,9 @@ use crate::edge::Edge;
 use crate::edge::http::headers::Inputs;
 use crate::edge::http::{allow, headers};
 
+/// The login, or what `trace_name` makes of it.
+const USER: HeaderName = HeaderName::from_static("x-vouchsafe-user");
+
 /// `Cache-Control` of an allow that nginx may reuse for `time` (SEMANTICS D5).
 ///
 /// nginx takes an answer until its clock, which has whole seconds, is past the end: for up to a second
@@ -22,6 +25,18 @@ use crate::edge::http::{allow, headers};
 fn reusable(time: Duration) -> Option<HeaderValue> {
     let seconds = time.as_secs().checked_sub(1).filter(|seconds| *seconds > 0)?;
     HeaderValue::try_from(format!("max-age={seconds}")).ok()
+}
+
+/// Says who it is to the access log; the application is never told by this. An export of that name comes first.
+fn name_user(response: &mut HttpResponse, grant: &Grant) -> usize {
+    let Some(subject) = &grant.exports.subject else { return 0 };
+    let Ok(user) = HeaderValue::from_maybe_shared(subject.user.clone()) else { return 0 };
+    if response.headers().contains_key(USER) {
+        return 0;
+    }
+    let size = USER.as_str().len() + user.len() + 4;
+    response.headers_mut().insert(USER, user);
+    size
 }
 
 /// What nginx asks: only its own inputs, and the headers that the client sent.
@@ -46,7 +61,7 @@ pub fn allowed(edge: &Edge, grant: &Grant) -> HttpResponse {
     if let Some(reusable) = reusable(grant.reuse).filter(|_| grant.cookies.is_empty()) {
         response.headers_mut().insert(header::CACHE_CONTROL, reusable);
     }
-    let more = allow::set_numbered_cookies(&mut response, grant);
+    let more = allow::set_numbered_cookies(&mut response, grant) + name_user(&mut response, grant);
     edge.watch_size(grant, size + more);
     response
 }
