@@ -214,6 +214,9 @@ fn record(input: &[u8]) {
     let mut values = 0;
     session.each_value(|name, value| values += name.len() + value.len());
     assert!(values <= input.len() * 2, "values are parts of the record");
+    let factors: usize = session.factors().map(|factor| factor.serial().len()).sum();
+    assert!(factors <= input.len(), "factors are parts of the record");
+    assert!(session.factor_at().is_some() || session.factors().next().is_none());
     let hour = Duration::from_secs(3600);
     let _ = session.standing(hour, hour, at(0));
     let touched = view(session.touched(at(7))).expect("a touched record is a record");

@@ -44,6 +44,7 @@ async fn explained(rehearsal: &Rehearsal, request: &TestRequest) -> anyhow::Resu
         master: request.master.clone(),
         variables: request.variables.iter().cloned().collect(),
         session_level: request.session,
+        factor_age: request.factor_age,
     });
     let now = moment(request.at.as_deref())?;
     rehearsal.explain(&asked, somebody.as_ref(), now).await

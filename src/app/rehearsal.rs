@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
@@ -14,6 +15,7 @@ use crate::authority::refusals::RefusalSettings;
 use crate::authority::{Authority, LoginSettings};
 use crate::config::Settings;
 pub use crate::domain::explanation::{Explanation, Held, KnownIdentity, Stage, Step};
+use crate::domain::factor::Factor;
 use crate::domain::header::HeaderList;
 pub use crate::domain::location::Location;
 use crate::domain::network::parse_chain;
@@ -46,6 +48,8 @@ pub struct Somebody {
     pub variables: BTreeMap<String, Vec<String>>,
     /// Who asks has a session, opened before at this level, and the master says nothing about this request.
     pub session_level: Option<u8>,
+    /// A second factor was checked for that session so long ago.
+    pub factor_age: Option<Duration>,
 }
 
 /// When a request is asked about: as RFC 3339 writes it, or now.
@@ -115,7 +119,7 @@ impl Rehearsal {
                 let said = self.said_by_master(asked, somebody)?;
                 match somebody.session_level {
                     None => said,
-                    Some(level) => self.log_in(&said, level, now).await?,
+                    Some(level) => self.log_in(&said, level, somebody.factor_age, now).await?,
                 }
             }
         };
@@ -193,7 +197,13 @@ impl Rehearsal {
     }
 
     /// Opens a session for whom the master's headers assert; its cookies.
-    async fn log_in(&self, said: &More, level: u8, now: Timestamp) -> anyhow::Result<More> {
+    async fn log_in(
+        &self,
+        said: &More,
+        level: u8,
+        factor_age: Option<Duration>,
+        now: Timestamp,
+    ) -> anyhow::Result<More> {
         let headers = said.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
         let headers = headers.collect::<HeaderList<'_>>();
         let refused = |reason: crate::domain::decision::Reason| {
@@ -205,7 +215,15 @@ impl Rehearsal {
         let Ok(admitted) = standing.admitted else { bail!("the master does not speak from there") };
         let mut asserted = self.slave.read(&admitted, &headers).map_err(refused)?;
         asserted.level = level;
-        let opened = self.sessions.open_cookie(&asserted, &[], now).await?;
+        let mut opened = self.sessions.open_cookie(&asserted, &[], now).await?;
+        if let Some(age) = factor_age {
+            // The session is in use now, however long ago the factor was checked for it.
+            let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+            let checked = Timestamp::from_millis(now.as_millis().saturating_sub(age));
+            let factor = Factor::new(CONTENT, CONTENT, CONTENT, checked)?;
+            let keyed = (opened.key, opened.session);
+            opened = self.sessions.step_up(&keyed, &factor, level, now).await?;
+        }
         let cookies = opened.cookies.iter().filter_map(|cookie| cookie.0.split(';').next());
         let line = cookies.collect::<Vec<_>>().join("; ");
         Ok(vec![("cookie".to_owned(), line.into_bytes())])

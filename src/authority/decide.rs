@@ -13,7 +13,7 @@ use crate::authority::question::Question;
 use crate::domain::decision::{Decision, Grant, Reason, SetCookie};
 use crate::domain::explanation::{Happening, Recorder, Stage};
 use crate::domain::location::Location;
-use crate::domain::request::{AuthRequest, Scheme};
+use crate::domain::request::AuthRequest;
 use crate::domain::time::Timestamp;
 use crate::policy::application::Application;
 use crate::policy::assertion::Assertions;
@@ -142,16 +142,6 @@ impl Authority {
         }
     }
 
-    /// The highest level that counts: a cookie that can be read on the wire is never worth more than
-    /// the slave backend's own (S6).
-    fn level_cap(&self, scheme: Scheme) -> u8 {
-        if scheme == Scheme::Http && self.sessions.cookies().is_double() {
-            self.policy.slave.auth_level
-        } else {
-            u8::MAX
-        }
-    }
-
     /// Does what the rule that matched says.
     async fn effect<R: Recorder>(
         &self,
@@ -183,19 +173,18 @@ impl Authority {
                 Decision::Challenge(Reason::MasterRequired)
             }
             Effect::Allow(requirement) => {
-                let demanded = requirement.level.max(request.demands.level);
-                match self.identify(request, question, cookie, now, recorder).await {
-                    Ok((keyed, cookies)) => {
-                        let level = keyed.1.level().min(self.level_cap(question.scheme));
-                        recorder.note(Stage::Requirement, || {
-                            format!("level {demanded} is demanded, and {level} is there")
-                        });
-                        if level < demanded {
-                            return Decision::Deny(Reason::LevelTooLow);
-                        }
-                        self.grant(question, (keyed, cookies), Reason::Session, now, recorder)
+                let level = requirement.level.max(request.demands.level);
+                let requirement = Requirement { level, ..requirement };
+                let found = match self.identify(request, question, cookie, now, recorder).await {
+                    Ok(found) => found,
+                    Err(refusal) => return refusal,
+                };
+                match self.met_for(requirement, &found.0.1, question.scheme, now, recorder) {
+                    Ok(met_for) => {
+                        let granted = self.grant(question, found, Reason::Session, now, recorder);
+                        reused_within(granted, met_for)
                     }
-                    Err(refusal) => refusal,
+                    Err(reason) => Decision::Deny(reason),
                 }
             }
         }
@@ -248,6 +237,16 @@ impl Authority {
         let Application { id, assertion, .. } = *question.application;
         let is_own = || self.policy.applications.find(&question.host).is_some_and(|a| a.id == id);
         self.policy.assertions.as_ref().filter(|_| assertion && is_own())
+    }
+}
+
+/// An answer is given again only while what the rule demands is met.
+fn reused_within(decision: Decision, met_for: Duration) -> Decision {
+    match decision {
+        Decision::Allow(grant) => {
+            Decision::Allow(Grant { reuse: grant.reuse.min(met_for), ..grant })
+        }
+        other @ (Decision::Challenge(_) | Decision::Deny(_) | Decision::Unavailable(_)) => other,
     }
 }
 

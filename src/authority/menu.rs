@@ -22,9 +22,10 @@ impl Authority {
     /// The applications whose first page the rules open to `session`, in the order of the configuration.
     #[must_use]
     pub fn menu(&self, session: &Session, now: Timestamp) -> Vec<MenuEntry<'_>> {
-        let opens = |effect| match effect {
+        let opens = |effect, scheme| match effect {
             Effect::Allow(requirement) => {
-                !requirement.master && requirement.level <= session.level()
+                let met = self.met_for(requirement, session, scheme, now, &mut Happening);
+                !requirement.master && met.is_ok()
             }
             Effect::Unprotect | Effect::Skip => true,
             Effect::Deny | Effect::Logout | Effect::Maintenance => false,
@@ -43,7 +44,7 @@ impl Authority {
                 let query = url.query().map(str::as_bytes);
                 let facts = Facts { method: "GET", host, scheme, query, client, now, who };
                 match application.rules.outcome(&target, &facts, &mut Happening) {
-                    Outcome::Matched(Verdict { effect, .. }) if opens(effect) => {
+                    Outcome::Matched(Verdict { effect, .. }) if opens(effect, scheme) => {
                         Some(MenuEntry { name: &application.name, url: url.as_str() })
                     }
                     Outcome::Matched(_)

@@ -5,6 +5,7 @@
 
 mod assertions;
 pub mod decide;
+mod demand;
 mod derived;
 pub mod explain;
 mod exports;
@@ -205,6 +206,9 @@ impl Authority {
         match error {
             SessionError::Throttled(_) => Decision::Deny(Reason::Throttled),
             SessionError::TooLarge(_) => Decision::Deny(Reason::OversizedAttribute),
+            SessionError::Ended => Decision::Challenge(Reason::SessionEnded),
+            SessionError::Expired => Decision::Challenge(Reason::SessionExpired),
+            SessionError::NoFactor => Decision::Deny(Reason::FactorTooOld),
             SessionError::Full => Decision::Unavailable(Reason::Full),
             SessionError::Store(_) | SessionError::NoEntropy(_) => {
                 tracing::error!(error = %chain(error), "sessions are unavailable; requests are refused");

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -12,7 +13,7 @@ use crate::app::admin_client::{AdminClient, Method};
 use crate::app::rehearsal::{Asked, Explanation, KeptRefusal, Rehearsal, Somebody, moment};
 use crate::cli::explanation_text::{refusal_list, text_of, text_of_refusal};
 use crate::cli::{EXIT_CONFIG, settings};
-use crate::config::Settings;
+use crate::config::{Settings, units};
 
 /// What is to be explained.
 #[derive(Debug, Args)]
@@ -47,6 +48,9 @@ pub struct ExplainArguments {
     /// The user has a session of this level, and the master says nothing about the request.
     #[arg(long, value_name = "LEVEL", requires = "user")]
     session: Option<u8>,
+    /// A second factor was checked for that session so long ago, as `5m`.
+    #[arg(long, value_name = "AGE", requires = "session", value_parser = units::duration)]
+    factor_age: Option<Duration>,
     /// When it is sent, as `2026-11-22T08:30:00Z`; now if not given.
     #[arg(long, value_name = "TIME", conflicts_with = "live")]
     at: Option<String>,
@@ -123,6 +127,7 @@ fn somebody(arguments: &ExplainArguments) -> anyhow::Result<Option<Somebody>> {
         user: user.clone(),
         master: arguments.master.clone(),
         session_level: arguments.session,
+        factor_age: arguments.factor_age,
         ..Somebody::default()
     };
     for written in &arguments.variables {

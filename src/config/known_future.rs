@@ -20,7 +20,6 @@ pub const FUTURE_KEYS: &[&str] = &[
     "sessions.store.urls",
     "sessions.store.tls",
     "applications[].factor_in_request",
-    "applications[].rules[].factor_max_age",
     "mfa",
 ];
 

@@ -21,7 +21,7 @@ mod raw_value;
 mod raw_variable;
 mod reader;
 mod secret_ref;
-mod units;
+pub mod units;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

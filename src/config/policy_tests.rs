@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -11,9 +12,9 @@ use crate::config::diagnostics::{Diagnostic, Diagnostics, Severity};
 use crate::config::document::{Document, Part};
 use crate::config::key_path::KeyPath;
 use crate::config::mask::{self, Mask};
-use crate::config::raw_value::{OneOrMany, Ordered};
+use crate::config::raw_value::{OneOrMany, Ordered, RawDuration};
 use crate::config::reader::suggestion;
-use crate::config::{known_future, reader, text_of};
+use crate::config::{known_future, reader, text_of, units};
 use crate::domain::decision::Reason;
 use crate::domain::location::Location;
 
@@ -55,6 +56,8 @@ pub struct TestRequest {
     pub variables: Vec<(String, Vec<String>)>,
     /// The level of the user's session; the master's word instead if absent.
     pub session: Option<u8>,
+    /// How long ago a second factor was checked for that session.
+    pub factor_age: Option<Duration>,
 }
 
 /// What is expected of a decision.
@@ -89,6 +92,7 @@ struct RawPolicyTest {
     master: Option<String>,
     variables: Ordered<OneOrMany>,
     session: Option<u8>,
+    factor_age: Option<RawDuration>,
     expect: Option<RawDecision>,
     reason: Option<String>,
     exports: Ordered<String>,
@@ -187,6 +191,7 @@ impl Reading<'_> {
             self.error(&path.key("client"), Part::Value, "not an address; write e.g. 192.0.2.1");
         }
         self.reason_exists(raw.reason.as_deref(), path);
+        let factor_age = self.factor_age(raw.factor_age, raw.session, path);
         for key in ["master", "variables", "session"] {
             if raw.user.is_none()
                 && self.document.wrote(&path.key(key))
@@ -220,6 +225,7 @@ impl Reading<'_> {
                 master: raw.master,
                 variables: variables.collect(),
                 session: raw.session,
+                factor_age,
             },
             expected: Expected {
                 decision: decision?.as_str(),
@@ -227,6 +233,25 @@ impl Reading<'_> {
                 exports: raw.exports.0,
             },
         })
+    }
+
+    fn factor_age(
+        &mut self,
+        written: Option<RawDuration>,
+        session: Option<u8>,
+        path: &KeyPath,
+    ) -> Option<Duration> {
+        let written = written?;
+        let path_of_age = path.key("factor_age");
+        if session.is_none() && !self.document.wrote(&path.key("session")) {
+            let text = "`factor_age` is about a session; add `session`";
+            self.error(&path_of_age, Part::Key, text);
+        }
+        let age = units::duration(&written.0);
+        if let Err(error) = &age {
+            self.error(&path_of_age, Part::Value, &error.to_string());
+        }
+        age.ok()
     }
 
     fn reason_exists(&mut self, written: Option<&str>, path: &KeyPath) {
@@ -273,10 +298,12 @@ tests:
   - { name: d, host: b, expect: allow, session: 2 }
   - { name: e, host: b, expect: allow, client: home }
   - { name: f, host: b, expect: allow, paht: /x }
+  - { name: g, host: b, expect: allow, user: dwho, factor_age: 5m }
+  - { name: h, host: b, expect: allow, user: dwho, session: 2, factor_age: 5 }
 ";
         let errors = parse(text).unwrap_err();
         let lines: Vec<u32> = errors.iter().map(|error| error.at.line).collect();
-        assert_eq!(lines, [2, 3, 4, 5, 6, 7], "{errors}");
+        assert_eq!(lines, [2, 3, 4, 5, 6, 7, 8, 9], "{errors}");
     }
 
     #[test]

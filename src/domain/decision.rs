@@ -51,6 +51,7 @@ reasons! {
     MasterRequired = "master_required", Login, "The rule demands that a master asserts the identity on each request, and none did.";
     ConflictingSessions = "conflicting_sessions", Login, "Two different live sessions came under one cookie name; both were ended. Look for a foreign cookie on a parent domain.";
     LevelTooLow = "level_too_low", FactorNeeded, "The session's level is lower than what is demanded. A second factor can raise it.";
+    FactorTooOld = "factor_too_old", FactorNeeded, "The rule demands that a second factor was checked for this session no longer than `factor_max_age` ago, and none was. Have a second factor checked (again).";
     LogoutByRule = "logout_by_rule", Login, "A rule with effect `logout` matched; the client is sent to the portal's logout.";
     UntrustedPeer = "untrusted_peer", Forbidden, "The asking address is not in `trusted_proxies`, or asks on a unix socket while `unix` is not in it. Add the proxy, or find out who is asking.";
     NoClientAddress = "no_client_address", BadRequest, "The proxy did not report the client's address, and a unix socket's peer has none of its own. Set X-Forwarded-For in the proxy.";

@@ -63,5 +63,7 @@ limits! {
     API_BYTES = 65_536, "bytes", "body of a request to the admin API; longer is refused with 413";
     CONFIG_BYTES = 16_777_216, "bytes", "size of config.yaml; larger is a configuration error";
     IMPORT_BYTES = 16_777_216, "bytes", "configuration that `vouchsafe import` reads; a larger one is refused";
+    FACTORS_PER_SESSION = 8, "factors", "second factors that a session keeps; of more the newest are kept";
+    FACTOR_TEXT_BYTES = 255, "bytes", "node, token type and serial of a second factor, each; a longer one makes it no factor";
     RECORD_BYTES = 32768, "bytes", "one stored session record; larger is never written and never read";
 }

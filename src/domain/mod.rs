@@ -6,6 +6,7 @@
 pub mod decision;
 pub mod encoding;
 pub mod explanation;
+pub mod factor;
 pub mod header;
 pub mod host;
 pub mod identity;

@@ -16,6 +16,9 @@ mod owner;
 pub mod quota;
 pub mod record;
 pub mod settings;
+mod step_up;
+#[cfg(test)]
+mod step_up_tests;
 pub mod touch;
 mod upkeep;
 
@@ -66,6 +69,15 @@ pub enum SessionError {
     /// The identity is too large: deny it.
     #[error(transparent)]
     TooLarge(#[from] RecordTooLarge),
+    /// The session was ended, or is no more, while it was to be changed: challenge.
+    #[error("the session has ended")]
+    Ended,
+    /// Its time is over: challenge.
+    #[error("the session has expired")]
+    Expired,
+    /// Only the session of a cookie can carry a factor, and not by the cookie's plain-HTTP half (S3, S6): deny.
+    #[error("such a session carries no factor")]
+    NoFactor,
     /// The memory store is full: answer Unavailable.
     #[error("no room for another session")]
     Full,
@@ -89,7 +101,7 @@ impl From<StoreError> for SessionError {
 /// A session found, and under which key.
 pub type Keyed = (SessionKey, Session);
 
-/// A cookie session that was just opened.
+/// A cookie session that was just opened, or goes on under a new id.
 #[derive(Debug)]
 pub struct Opened {
     /// Its key.

@@ -177,5 +177,6 @@ pub(super) fn draft<'a, 'i>(
         attributes_at: now,
         client: asserted.client,
         partner,
+        factors: Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
-//! A store that fails when a test says so; memory otherwise.
+//! A store that fails, or is changed by another node, when a test says so; memory otherwise.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::domain::time::Timestamp;
 use crate::store::memory::MemoryStore;
@@ -12,12 +13,18 @@ pub struct FaultyStore {
     memory: MemoryStore,
     /// Whether every call fails.
     pub failing: &'static AtomicBool,
+    meanwhile: Mutex<Vec<Write>>,
 }
 
 impl FaultyStore {
     /// Works until `failing` is set.
     pub fn new(failing: &'static AtomicBool) -> Self {
-        Self { memory: MemoryStore::new(1 << 20), failing }
+        Self { memory: MemoryStore::new(1 << 20), failing, meanwhile: Mutex::default() }
+    }
+
+    /// Another node writes `batch` right before the next batch from here.
+    pub fn meanwhile(&self, batch: Vec<Write>) {
+        *self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner) = batch;
     }
 
     /// Reads, or fails.
@@ -35,6 +42,9 @@ impl FaultyStore {
     /// Writes, or fails.
     pub(crate) fn apply(&self, batch: Vec<Write>, now: Timestamp) -> Result<Applied, StoreError> {
         self.fault()?;
+        let meanwhile =
+            std::mem::take(&mut *self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner));
+        self.memory.apply(meanwhile, now)?;
         self.memory.apply(batch, now)
     }
 

@@ -163,8 +163,24 @@ fn a_rule_knows_its_line_and_is_canonical() {
         };
         verdict.effect
     };
-    assert_eq!(effect("GET"), Effect::Allow(Requirement { master: true, level: 0 }));
+    assert_eq!(
+        effect("GET"),
+        Effect::Allow(Requirement { master: true, ..Requirement::default() })
+    );
     assert_eq!(effect("POST"), Effect::Allow(Requirement::default()));
+}
+
+#[test]
+fn a_rule_that_demands_a_fresh_factor_allows() {
+    for rule in ["{ factor_max_age: 15m }", "{ factor_max_age: 15m, level: 3, effect: allow }"] {
+        let settings = good(&GOOD.replace("{ effect: allow }", rule));
+        let rules = &settings.policy.applications.find("a.example.com").unwrap().rules;
+        let Some(Effect::Allow(requirement)) = rules.iter().last().map(|rule| rule.effect) else {
+            panic!("{rule}")
+        };
+        assert_eq!(requirement.factor_max_age, Some(Duration::from_mins(15)));
+        assert_eq!(requirement.level, if rule.contains("level") { 3 } else { 0 });
+    }
 }
 
 #[test]

@@ -70,6 +70,7 @@ pub const TARGETS: &[(&str, &[&str])] = &[
         ],
     ),
     ("signed.example.com", &["/public/x", "/x", "/admin"]),
+    ("factors.example.com", &["/quarter", "/strong", "/master", "/level", "/"]),
     ("lenient.example.com", &["/group%2Fsecret", "/admin;x", "/assets;x/y", "/x"]),
     ("variables.example.com", &["/board", "/when", "/group", "/page"]),
     ("closed.example.com", &["/"]),

@@ -153,6 +153,17 @@ applications:
       - { path: /assets/, effect: skip }
       - { path: /admin, effect: deny }
       - { effect: allow }
+  - name: factors
+    hosts: [factors.example.com]
+    url: https://factors.example.com/quarter
+    cache: 60s
+    exports: { Auth-User: uid, Auth-Mail: mail }
+    rules:
+      - { path: /quarter, factor_max_age: 15m }
+      - { path: /strong, level: 5, factor_max_age: 30s }
+      - { path: /master, require_master: true, factor_max_age: 15m }
+      - { path: /level, level: 5 }
+      - { effect: allow }
   - name: lenient
     hosts: [lenient.example.com]
     allow_path_parameters: true

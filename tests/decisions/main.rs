@@ -7,6 +7,7 @@ mod cookies;
 mod denials;
 mod explanations;
 mod expressions;
+mod factors;
 mod floods;
 mod groups;
 mod identities;

@@ -1,9 +1,12 @@
 //! `applications[].rules`: effects, and which rules can never be reached (SEMANTICS R1).
 
+use std::time::Duration;
+
 use crate::config::compile::variables::Variables;
 use crate::config::compile::{Compiler, clauses};
 use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawEffect, RawRule};
+use crate::config::units;
 use crate::domain::target::PathForms;
 use crate::policy::rule::clause::{Clauses, PathClause};
 use crate::policy::rule::{Effect, Requirement, Rule, Rules};
@@ -54,12 +57,11 @@ pub fn rules(
 
 fn effect(raw: &RawRule, path: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Effect> {
     let effect_at = path.key("effect");
-    let requirement = Requirement {
-        master: raw.require_master == Some(true),
-        level: raw.level.unwrap_or_default(),
-    };
-    let demands =
-        [("require_master", raw.require_master.is_some()), ("level", raw.level.is_some())];
+    let demands = [
+        ("require_master", raw.require_master.is_some()),
+        ("level", raw.level.is_some()),
+        ("factor_max_age", raw.factor_max_age.is_some()),
+    ];
     let demand = demands.into_iter().find(|(_, is_there)| *is_there);
     let effect = match (raw.effect, demand) {
         (Some(effect), _) => effect,
@@ -80,6 +82,11 @@ fn effect(raw: &RawRule, path: &KeyPath, compiler: &mut Compiler<'_>) -> Option<
         compiler.key_error(&path.key(key), &text);
         return None;
     }
+    let requirement = Requirement {
+        master: raw.require_master == Some(true),
+        level: raw.level.unwrap_or_default(),
+        factor_max_age: factor_max_age(raw, path, compiler)?,
+    };
     Some(match effect {
         RawEffect::Allow => Effect::Allow(requirement),
         RawEffect::Deny => Effect::Deny,
@@ -88,6 +95,24 @@ fn effect(raw: &RawRule, path: &KeyPath, compiler: &mut Compiler<'_>) -> Option<
         RawEffect::Logout => Effect::Logout,
         RawEffect::Maintenance => Effect::Maintenance,
     })
+}
+
+/// The age that a rule demands, if it does; nothing if it is not an age.
+#[expect(clippy::option_option, reason = "what is not demanded is not what cannot be read")]
+fn factor_max_age(
+    raw: &RawRule,
+    path: &KeyPath,
+    compiler: &mut Compiler<'_>,
+) -> Option<Option<Duration>> {
+    let Some(written) = &raw.factor_max_age else { return Some(None) };
+    let path = path.key("factor_max_age");
+    let age = compiler.checked(&path, units::duration(&written.0))?;
+    if age.is_zero() {
+        let text = "no factor is ever that fresh; write the time for which one counts, e.g. 15m";
+        compiler.error(&path, text);
+        return None;
+    }
+    Some(Some(age))
 }
 
 impl Coverage {

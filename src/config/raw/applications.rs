@@ -92,12 +92,17 @@ pub struct RawRule {
     /// `request`: docs/expressions.md. A rule whose expression cannot be evaluated denies. Default: true.
     #[schemars(with = "String")]
     pub when: Option<String>,
-    /// What happens. Required, unless `level` or `require_master` is given: then `allow`.
+    /// What happens. Required, unless `level`, `factor_max_age` or `require_master` is given: then `allow`.
     #[schemars(with = "RawEffect")]
     pub effect: Option<RawEffect>,
     /// The least level that the session must have; only with `allow`. Default: any.
     #[schemars(with = "u8")]
     pub level: Option<u8>,
+    /// How long ago a second factor may have been checked for the session at most, as `15m`; only with `allow`. A
+    /// session without a cookie never has one, and over plain HTTP beside a double cookie none counts. Default:
+    /// none is needed.
+    #[schemars(with = "RawDuration")]
+    pub factor_max_age: Option<RawDuration>,
     /// A master must assert the identity on each request; only with `allow`. Default: false.
     #[schemars(with = "bool")]
     pub require_master: Option<bool>,

@@ -9,6 +9,8 @@ mod index;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use crate::domain::explanation::{Recorder, Stage};
 use crate::domain::location::Location;
 use crate::domain::target::Target;
@@ -23,6 +25,8 @@ pub struct Requirement {
     pub master: bool,
     /// The least level that the session must have.
     pub level: u8,
+    /// How long ago a second factor may have been checked for the session at most.
+    pub factor_max_age: Option<Duration>,
 }
 
 impl Requirement {
@@ -30,11 +34,16 @@ impl Requirement {
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         let level = if self.level > other.level { self.level } else { other.level };
-        Self { master: self.master || other.master, level }
+        let factor_max_age = match (self.factor_max_age, other.factor_max_age) {
+            (Some(mine), Some(theirs)) if mine.as_nanos() > theirs.as_nanos() => Some(theirs),
+            (Some(age), _) | (None, Some(age)) => Some(age),
+            (None, None) => None,
+        };
+        Self { master: self.master || other.master, level, factor_max_age }
     }
 
     const fn is_none(self) -> bool {
-        !self.master && self.level == 0
+        !self.master && self.level == 0 && self.factor_max_age.is_none()
     }
 }
 

@@ -209,8 +209,9 @@ fn the_first_match_wins_and_no_match_is_none() {
     assert_eq!(effect("GET", "/other"), None);
 }
 
-const MASTER: Effect = Effect::Allow(Requirement { master: true, level: 0 });
-const ANYBODY: Effect = Effect::Allow(Requirement { master: false, level: 0 });
+const MASTER: Effect = Effect::Allow(Requirement { master: true, level: 0, factor_max_age: None });
+const ANYBODY: Effect =
+    Effect::Allow(Requirement { master: false, level: 0, factor_max_age: None });
 const EFFECTS: [Effect; 7] = [
     Effect::Skip,
     Effect::Unprotect,
@@ -234,8 +235,26 @@ fn verdict(rules: &Rules, raw: &str, forms: PathForms) -> Option<Verdict> {
 
 #[test]
 fn two_requirements_are_both_required() {
-    let both = Requirement { master: true, level: 2 }.and(Requirement { master: false, level: 5 });
-    assert_eq!(both, Requirement { master: true, level: 5 });
+    let minutes = |minutes| Some(Duration::from_mins(minutes));
+    let of = |master, level, factor_max_age| Requirement { master, level, factor_max_age };
+    assert_eq!(of(true, 2, None).and(of(false, 5, None)), of(true, 5, None));
+    for (mine, theirs, both) in [(1, 5, 1), (5, 1, 1), (3, 3, 3)] {
+        let found = of(false, 0, minutes(mine)).and(of(false, 0, minutes(theirs)));
+        assert_eq!(found.factor_max_age, minutes(both));
+    }
+    let one = of(false, 0, minutes(5));
+    assert_eq!(
+        (one.and(of(false, 2, None)), of(false, 2, None).and(one)),
+        (of(false, 2, minutes(5)), of(false, 2, minutes(5)))
+    );
+}
+
+#[test]
+fn an_allow_that_wants_a_factor_is_stricter_than_one_that_wants_nothing() {
+    let factor_max_age = Some(Duration::from_mins(5));
+    let fresh = Effect::Allow(Requirement { factor_max_age, ..Requirement::default() });
+    assert!(fresh.strictness() > ANYBODY.strictness());
+    assert!(fresh.strictness() < Effect::Deny.strictness());
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::factor::Factor;
 use crate::domain::identity::{Asserted, SessionKey};
-use crate::domain::limits::RECORD_BYTES;
+use crate::domain::limits::{FACTORS_PER_SESSION, RECORD_BYTES};
 use crate::domain::network::octets;
 use crate::domain::time::Timestamp;
-use crate::session::record::{HAS_PARTNER, HEAD, Kind, PARTNER, Session, VERSION};
+use crate::session::record::{HAS_PARTNER, HEAD, Kind, LENGTHS, PARTNER, Session, VERSION};
 
 /// An identity that does not fit into one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,12 +35,28 @@ pub struct Draft<'a, 'i> {
     pub client: IpAddr,
     /// The other half of a double cookie.
     pub partner: Option<SessionKey>,
+    /// The second factors that were checked for it, which a refresh keeps; the newest ones go in.
+    pub factors: Vec<Factor<'a>>,
+}
+
+/// What becomes different in the record of a session that goes on under a new id. Identity, attributes, client
+/// and creation stay.
+#[derive(Debug)]
+pub struct Renewal<'a> {
+    /// The level.
+    pub level: u8,
+    /// When it was last used.
+    pub last_use: Timestamp,
+    /// The other half of a double cookie.
+    pub partner: Option<SessionKey>,
+    /// A factor besides those that it has.
+    pub factor: Option<Factor<'a>>,
 }
 
 impl<'a, 'i> Draft<'a, 'i> {
     /// `session` with the attributes of `asserted`; level and factors stay (S1).
     #[must_use]
-    pub fn refreshing(session: &Session, asserted: &'a Asserted<'i>, now: Timestamp) -> Self {
+    pub fn refreshing(session: &'a Session, asserted: &'a Asserted<'i>, now: Timestamp) -> Self {
         Self {
             kind: session.kind(),
             asserted,
@@ -49,6 +66,7 @@ impl<'a, 'i> Draft<'a, 'i> {
             attributes_at: now.max(session.attributes_at().plus(Duration::from_millis(1))),
             client: session.client(),
             partner: session.partner(),
+            factors: session.factors().collect(),
         }
     }
 
@@ -59,16 +77,13 @@ impl<'a, 'i> Draft<'a, 'i> {
     pub fn encode(&self) -> Result<Arc<[u8]>, RecordTooLarge> {
         let identity = self.asserted;
         let mut bytes = head(self.kind, self.level, self.created, self.last_use);
-        bytes.extend_from_slice(&self.attributes_at.as_millis().to_le_bytes());
-        bytes.extend_from_slice(&octets(self.client));
-        bytes.extend_from_slice(&self.partner.map_or([0; 32], |key| key.0));
-        if let (Some(_), Some(flags)) = (self.partner, bytes.get_mut(3)) {
-            *flags |= HAS_PARTNER;
-        }
+        push_place(&mut bytes, self.attributes_at, self.client, self.partner);
         for text in [identity.master, identity.realm, identity.user] {
             push_length(&mut bytes, text.len())?;
         }
         push_length(&mut bytes, identity.attributes.len())?;
+        let factors = newest(self.factors.clone());
+        push_length(&mut bytes, factors.len())?;
         for text in [identity.master, identity.realm, identity.user] {
             bytes.extend_from_slice(text.as_bytes());
         }
@@ -81,8 +96,30 @@ impl<'a, 'i> Draft<'a, 'i> {
                 bytes.extend_from_slice(value.as_bytes());
             }
         }
-        if bytes.len() > RECORD_BYTES { Err(RecordTooLarge) } else { Ok(bytes.into()) }
+        push_factors(&mut bytes, &factors)?;
+        bounded(bytes)
     }
+}
+
+/// The bytes of `session` as it goes on under a new id.
+///
+/// # Errors
+/// There is no room for one more factor beside such an identity: deny.
+pub fn renewed(session: &Session, renewal: &Renewal<'_>) -> Result<Arc<[u8]>, RecordTooLarge> {
+    let mut bytes = head(session.kind(), renewal.level, session.created(), renewal.last_use);
+    push_place(&mut bytes, session.attributes_at(), session.client(), renewal.partner);
+    bytes.extend_from_slice(session.bytes.get(LENGTHS).unwrap_or_default());
+    let factors = newest(session.factors().chain(renewal.factor).collect());
+    push_length(&mut bytes, factors.len())?;
+    bytes.extend_from_slice(session.body());
+    push_factors(&mut bytes, &factors)?;
+    bounded(bytes)
+}
+
+/// As many as a session keeps, the newest last.
+fn newest(mut factors: Vec<Factor<'_>>) -> Vec<Factor<'_>> {
+    factors.sort_by_key(Factor::at);
+    factors.split_off(factors.len().saturating_sub(FACTORS_PER_SESSION))
 }
 
 /// The bytes that stand for an ended session.
@@ -112,6 +149,35 @@ fn head(kind: Kind, level: u8, created: Timestamp, last_use: Timestamp) -> Vec<u
     bytes.extend_from_slice(&created.as_millis().to_le_bytes());
     bytes.extend_from_slice(&last_use.as_millis().to_le_bytes());
     bytes
+}
+
+fn push_place(
+    bytes: &mut Vec<u8>,
+    attributes_at: Timestamp,
+    client: IpAddr,
+    partner: Option<SessionKey>,
+) {
+    bytes.extend_from_slice(&attributes_at.as_millis().to_le_bytes());
+    bytes.extend_from_slice(&octets(client));
+    bytes.extend_from_slice(&partner.map_or([0; 32], |key| key.0));
+    if let (Some(_), Some(flags)) = (partner, bytes.get_mut(3)) {
+        *flags |= HAS_PARTNER;
+    }
+}
+
+fn push_factors(bytes: &mut Vec<u8>, factors: &[Factor<'_>]) -> Result<(), RecordTooLarge> {
+    for factor in factors {
+        bytes.extend_from_slice(&factor.at().as_millis().to_le_bytes());
+        for text in [factor.node(), factor.token_type(), factor.serial()] {
+            push_length(bytes, text.len())?;
+            bytes.extend_from_slice(text.as_bytes());
+        }
+    }
+    Ok(())
+}
+
+fn bounded(bytes: Vec<u8>) -> Result<Arc<[u8]>, RecordTooLarge> {
+    if bytes.len() > RECORD_BYTES { Err(RecordTooLarge) } else { Ok(bytes.into()) }
 }
 
 fn push_length(bytes: &mut Vec<u8>, length: usize) -> Result<(), RecordTooLarge> {

@@ -1,31 +1,41 @@
 //! The session record: one packed run of bytes that is at once the stored form and the cached one.
 //!
-//! Version 1, little endian: version, kind, level, flags (a byte each); created, last use, attributes
+//! Version 2, little endian: version, kind, level, flags (a byte each); created, last use, attributes
 //! renewed (u64 milliseconds each); client (16 bytes); partner key (32 bytes, zeros if none); lengths of
-//! master, realm, user and the number of attributes (u16 each); then the three texts; then each attribute:
-//! lengths of its name and number of values (u16 each), the name, and each value behind its length (u16).
-//! Old versions are never removed: a node must read what the version before it wrote.
+//! master, realm, user and the numbers of attributes and of factors (u16 each); then the three texts; then each
+//! attribute: lengths of its name and number of values (u16 each), the name, and each value behind its length
+//! (u16); then each factor: when it was checked (u64 milliseconds), and node, token type and serial, each behind
+//! its length (u16).
+//! Version 1 is the same without the number of factors and without factors. Old versions are never removed: a
+//! node must read what the version before it wrote.
 
 mod draft;
+mod reader;
 #[cfg(test)]
 mod tests;
 
-pub use draft::{Draft, RecordTooLarge, alias, tombstone};
+pub use draft::{Draft, RecordTooLarge, Renewal, alias, renewed, tombstone};
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::factor::Factor;
 use crate::domain::identity::{Asserted, IdentityView, Owner, SessionKey};
-use crate::domain::limits::RECORD_BYTES;
+use crate::domain::limits::{FACTORS_PER_SESSION, RECORD_BYTES};
 use crate::domain::network::from_octets;
 use crate::domain::time::Timestamp;
 use crate::session::owner::index_of;
+use crate::session::record::reader::Reader;
 use crate::store::{Index, Record};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const HAS_PARTNER: u8 = 1;
-const HEAD: usize = 84;
+/// Lengths of the texts and the number of attributes.
+const LENGTHS: std::ops::Range<usize> = 76..84;
+/// Bytes of the head that version 2 writes, and of version 1's.
+const HEAD: usize = 86;
+const HEAD_1: usize = 84;
 const LAST_USE: std::ops::Range<usize> = 12..20;
 const PARTNER: usize = 44;
 
@@ -71,7 +81,12 @@ pub struct Session {
     kind: Kind,
     texts: [u16; 3],
     attributes: u16,
+    factors: u16,
+    /// Where the factors begin; a record is never longer than a `u16` can say.
+    factors_at: u16,
 }
+
+const _: () = assert!(RECORD_BYTES <= u16::MAX as usize);
 
 // === impl Session ===
 
@@ -83,12 +98,20 @@ impl Session {
     pub fn view(record: &Record) -> Result<Self, CorruptRecord> {
         let mut reader = Reader(&record.bytes);
         let [version, kind, _level, flags] = *reader.array()?;
-        if version != VERSION || flags & !HAS_PARTNER != 0 || record.bytes.len() > RECORD_BYTES {
+        if flags & !HAS_PARTNER != 0 || record.bytes.len() > RECORD_BYTES {
             return Err(CorruptRecord);
         }
-        reader.take(HEAD - 4 - 8)?;
+        reader.take(LENGTHS.start - 4)?;
         let texts = [reader.length()?, reader.length()?, reader.length()?];
         let attributes = reader.length()?;
+        let factors = match version {
+            1 => 0,
+            VERSION => reader.length()?,
+            _ => return Err(CorruptRecord),
+        };
+        if usize::from(factors) > FACTORS_PER_SESSION {
+            return Err(CorruptRecord);
+        }
         for length in texts {
             reader.text(length)?;
         }
@@ -100,6 +123,10 @@ impl Session {
                 reader.text(value)?;
             }
         }
+        let factors_at = record.bytes.len() - reader.0.len();
+        for _ in 0..factors {
+            reader.factor()?;
+        }
         if !reader.0.is_empty() {
             return Err(CorruptRecord);
         }
@@ -110,6 +137,8 @@ impl Session {
             kind,
             texts,
             attributes,
+            factors,
+            factors_at: u16::try_from(factors_at).map_err(|_| CorruptRecord)?,
         })
     }
 
@@ -188,7 +217,8 @@ impl Session {
 
     /// Calls `each` with the name and every value of every attribute, in order.
     pub fn each_value<'s>(&'s self, mut each: impl FnMut(&'s str, &'s str)) {
-        let skipped = HEAD + self.texts.iter().map(|length| usize::from(*length)).sum::<usize>();
+        let skipped =
+            self.head() + self.texts.iter().map(|length| usize::from(*length)).sum::<usize>();
         let mut reader = Reader(self.bytes.get(skipped..).unwrap_or_default());
         for _ in 0..self.attributes {
             // `view` has read it all once, so nothing here can fail.
@@ -201,6 +231,28 @@ impl Session {
                 each(name, value);
             }
         }
+    }
+
+    /// The second factors that were checked for it, at most [`FACTORS_PER_SESSION`]; the newest is the last.
+    pub fn factors(&self) -> impl Iterator<Item = Factor<'_>> {
+        let mut reader = Reader(self.bytes.get(usize::from(self.factors_at)..).unwrap_or_default());
+        // `view` has read them all once, so none is missing.
+        (0..self.factors).map_while(move |_| reader.factor().ok())
+    }
+
+    /// When a second factor was checked for it last.
+    #[must_use]
+    pub fn factor_at(&self) -> Option<Timestamp> {
+        self.factors().map(|factor| factor.at()).max()
+    }
+
+    /// How long ago that was. A check in the future, beyond what clocks may differ, never happened: it would
+    /// stay fresh for too long (S8).
+    #[must_use]
+    pub fn factor_age(&self, now: Timestamp) -> Option<Duration> {
+        let happened = |at: &Timestamp| at.since(now) <= CLOCK_TOLERANCE;
+        let newest = self.factors().map(|factor| factor.at()).filter(happened).max();
+        newest.map(|at| now.since(at))
     }
 
     /// Whose session it is.
@@ -266,9 +318,19 @@ impl Session {
 
     fn text(&self, which: usize) -> &str {
         let length = |at: usize| usize::from(self.texts.get(at).copied().unwrap_or_default());
-        let start = HEAD + (0..which).map(length).sum::<usize>();
+        let start = self.head() + (0..which).map(length).sum::<usize>();
         let bytes = self.bytes.get(start..start + length(which)).unwrap_or_default();
         std::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    /// Bytes of this record's head.
+    fn head(&self) -> usize {
+        if self.bytes.first() == Some(&1) { HEAD_1 } else { HEAD }
+    }
+
+    /// The texts and attributes, as they are packed.
+    fn body(&self) -> &[u8] {
+        self.bytes.get(self.head()..usize::from(self.factors_at)).unwrap_or_default()
     }
 
     fn timestamp(&self, at: usize) -> Timestamp {
@@ -309,28 +371,4 @@ pub enum Standing {
     Expired,
     /// Logged out or replaced.
     Ended,
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], CorruptRecord> {
-        let (taken, rest) = self.0.split_at_checked(length).ok_or(CorruptRecord)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], CorruptRecord> {
-        let (taken, rest) = self.0.split_first_chunk().ok_or(CorruptRecord)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn length(&mut self) -> Result<u16, CorruptRecord> {
-        Ok(u16::from_le_bytes(*self.array()?))
-    }
-
-    fn text(&mut self, length: u16) -> Result<&'a str, CorruptRecord> {
-        std::str::from_utf8(self.take(usize::from(length))?).map_err(|_| CorruptRecord)
-    }
 }
