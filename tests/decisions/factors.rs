@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use vouchsafe::app::policy_tests::{Outcome, run};
 use vouchsafe::app::rehearsal::Rehearsal;
@@ -429,5 +431,40 @@ proptest! {
                 }
             }
         });
+    }
+}
+
+/// What an assertion says about the level.
+fn asserted_level(decision: &Decision) -> u64 {
+    let Decision::Allow(grant) = decision else { panic!("not allowed: {decision:?}") };
+    let token = grant.assertion.as_ref().unwrap().bytes().clone();
+    let claims = std::str::from_utf8(&token).unwrap().split('.').nth(1).unwrap();
+    let claims = URL_SAFE_NO_PAD.decode(claims).unwrap();
+    serde_json::from_slice::<serde_json::Value>(&claims).unwrap()["level"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn over_plain_http_applications_are_told_no_higher_level_than_counts_there() {
+    let here = Installation::new(&Wish { secured: 3, ..Wish::default() });
+    let (id, _) = double(&here, "dwho").await;
+    let opened = step_up(&here, &id, MINUTE).await;
+    let (id, id_http) = (opened.id.to_hex(), opened.id_http.unwrap().to_hex());
+    // Back and forth: neither is answered with what was made for the other.
+    for millis in [MINUTE + 1, MINUTE + 2] {
+        for (host, path) in [("variables.example.com", "/page"), ("signed.example.com", "/")] {
+            let secure = page(path, &id).set("x-forwarded-host", host);
+            let plain = plain(path, &id_http).set("x-forwarded-host", host);
+            let (secure, plain) =
+                (here.decide(&secure, at(millis)).await, here.decide(&plain, at(millis)).await);
+            if host.starts_with("signed") {
+                assert_eq!((asserted_level(&secure), asserted_level(&plain)), (5, 2));
+            } else {
+                let says = |decision: &Decision, level: &str| {
+                    let is_text = |line: &&String| line.starts_with("auth-groups-text=");
+                    exports(decision).iter().find(is_text).is_some_and(|line| line.ends_with(level))
+                };
+                assert!(says(&secure, "at 5") && says(&plain, "at 2"), "{secure:?} {plain:?}");
+            }
+        }
     }
 }

@@ -3,7 +3,6 @@
 //!
 //! Must not know: any clause but the path's. Whatever is not certain here is asked as always.
 
-use crate::policy::rule::Verdict;
 use crate::policy::rule::clause::{PathClause, starts_with_segments};
 
 /// One rule, as far as it can be told here.
@@ -12,15 +11,15 @@ struct Entry {
     start: u32,
     /// Bytes with which a path must begin; zero for a rule that demands no beginning.
     length: u32,
-    /// What it says about every path with this prefix of whole segments, if it asks for nothing else.
-    certain: Option<Verdict>,
+    /// Whether it takes every path with this prefix of whole segments, and asks for nothing else.
+    is_certain: bool,
 }
 
 /// What comes next in the order of the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// A rule that certainly matches.
-    Matches(Verdict),
+    /// The rule at this place certainly matches.
+    Matches(usize),
     /// The rule at this place may.
     MayMatch(usize),
     /// None of those that are left does.
@@ -34,24 +33,24 @@ pub struct RuleIndex {
     bytes: Box<[u8]>,
 }
 
-/// What is packed of a rule: its path clauses, what it says, and whether it asks for nothing but its path.
-pub type Packed<'a> = (&'a [PathClause], Verdict, bool);
+/// What is packed of a rule: its path clauses, and whether it asks for nothing else.
+pub type Packed<'a> = (&'a [PathClause], bool);
 
 impl RuleIndex {
     /// Packs rules.
     #[must_use]
     pub fn new<'a>(rules: impl Iterator<Item = Packed<'a>>) -> Self {
         let mut bytes = Vec::new();
-        let entries = rules.map(|(paths, verdict, asks_no_more)| {
+        let entries = rules.map(|(paths, asks_no_more)| {
             let beginning = paths.iter().find_map(PathClause::beginning).unwrap_or_default();
             let is_prefix = matches!(paths, [] | [PathClause::Prefix(_)]);
-            let certain = (asks_no_more && is_prefix).then_some(verdict);
+            let is_certain = asks_no_more && is_prefix;
             let place = (u32::try_from(bytes.len()), u32::try_from(beginning.len()));
             bytes.extend_from_slice(beginning);
             match place {
-                (Ok(start), Ok(length)) => Entry { start, length, certain },
+                (Ok(start), Ok(length)) => Entry { start, length, is_certain },
                 // What does not fit is asked of the rule itself.
-                _ => Entry { start: 0, length: 0, certain: None },
+                _ => Entry { start: 0, length: 0, is_certain: false },
             }
         });
         let entries = entries.collect();
@@ -66,12 +65,11 @@ impl RuleIndex {
             let Some(beginning) = self.bytes.get(start..start + length) else {
                 return Next::MayMatch(at);
             };
-            match entry.certain {
-                Some(verdict) if starts_with_segments(path, beginning) => {
-                    return Next::Matches(verdict);
-                }
-                None if path.starts_with(beginning) => return Next::MayMatch(at),
-                Some(_) | None => {}
+            if entry.is_certain && starts_with_segments(path, beginning) {
+                return Next::Matches(at);
+            }
+            if !entry.is_certain && path.starts_with(beginning) {
+                return Next::MayMatch(at);
             }
         }
         Next::None
@@ -81,12 +79,6 @@ impl RuleIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::location::Location;
-    use crate::policy::rule::Effect;
-
-    fn verdict(line: u32) -> Verdict {
-        Verdict { effect: Effect::Skip, at: Location { line, column: 1 } }
-    }
 
     #[test]
     fn only_what_is_certain_is_decided_and_only_other_paths_are_passed_over() {
@@ -95,22 +87,22 @@ mod tests {
         let (admin, public) = (prefix("/admin"), prefix("/public/"));
         let index = RuleIndex::new(
             [
-                (&admin[..], verdict(0), false),
-                (&exact[..], verdict(1), true),
-                (&public[..], verdict(2), true),
-                (&admin[..], verdict(3), true),
-                (&[][..], verdict(4), false),
-                (&[][..], verdict(5), true),
+                (&admin[..], false),
+                (&exact[..], true),
+                (&public[..], true),
+                (&admin[..], true),
+                (&[][..], false),
+                (&[][..], true),
             ]
             .into_iter(),
         );
         assert_eq!(index.next(0, b"/admin/x"), Next::MayMatch(0));
-        assert_eq!(index.next(1, b"/admin/x"), Next::Matches(verdict(3)));
+        assert_eq!(index.next(1, b"/admin/x"), Next::Matches(3));
         assert_eq!(index.next(1, b"/adminx"), Next::MayMatch(4));
         assert_eq!(index.next(0, b"/login"), Next::MayMatch(1));
-        assert_eq!(index.next(0, b"/public/a"), Next::Matches(verdict(2)));
+        assert_eq!(index.next(0, b"/public/a"), Next::Matches(2));
         assert_eq!(index.next(0, b"/public"), Next::MayMatch(4));
-        assert_eq!(index.next(5, b"/"), Next::Matches(verdict(5)));
+        assert_eq!(index.next(5, b"/"), Next::Matches(5));
         assert_eq!(index.next(6, b"/"), Next::None);
     }
 }

@@ -163,10 +163,10 @@ impl Rules {
     /// Takes the rules in the order in which they are asked.
     #[must_use]
     pub fn new(list: Box<[Rule]>) -> Self {
-        let index = RuleIndex::new(list.iter().map(|Rule { clauses, effect, at }| {
-            let verdict = Verdict { effect: *effect, at: *at };
-            (&*clauses.paths, verdict, clauses.ask_no_more_than_the_path())
-        }));
+        let clauses = list.iter().map(|rule| &rule.clauses);
+        let index = RuleIndex::new(
+            clauses.map(|clauses| (&*clauses.paths, clauses.ask_no_more_than_the_path())),
+        );
         Self { list, index }
     }
 
@@ -200,13 +200,14 @@ impl Rules {
     fn walk<R: Recorder>(&self, path: &[u8], facts: &Facts<'_>, recorder: &mut R) -> Outcome {
         let mut from = 0;
         loop {
-            let at = match self.next(from, path, recorder) {
-                Next::Matches(verdict) => return Outcome::Matched(verdict),
-                Next::MayMatch(at) => at,
+            let (at, is_certain) = match self.next(from, path, recorder) {
+                Next::Matches(at) => (at, true),
+                Next::MayMatch(at) => (at, false),
                 Next::None => return Outcome::Unmatched,
             };
             let Some(rule) = self.list.get(at) else { return Outcome::Unmatched };
-            let truth = rule.clauses.hold(path, facts, recorder);
+            let truth =
+                if is_certain { Truth::Yes } else { rule.clauses.hold(path, facts, recorder) };
             recorder.rule(rule.at, truth.into());
             match truth {
                 Truth::Yes => {
