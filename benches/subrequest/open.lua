@@ -18,6 +18,7 @@ function request()
     ["control"] = "opensesame",
     ["X-Forwarded-For"] = "10.0.0.1",
     ["Content-Type"] = "application/x-www-form-urlencoded",
+    ["Accept"] = "application/json",
   }, "lmAuth=2_Slave")
 end
 
