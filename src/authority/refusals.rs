@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use schemars::JsonSchema;
@@ -20,6 +20,7 @@ use crate::domain::limits::{
     REFUSAL_STEPS, REFUSALS_KEPT, REFUSALS_PER_CLIENT, REFUSALS_PER_SECOND,
 };
 use crate::domain::location::Location;
+use crate::domain::network::site;
 use crate::domain::request::{AuthRequest, reference};
 use crate::domain::time::Timestamp;
 
@@ -215,14 +216,6 @@ fn shorten(steps: &mut Vec<Step>) {
         clauses: Vec::new(),
     };
     steps.splice(half..half + too_many, [left_out]);
-}
-
-/// An IPv6 client owns a /64.
-fn site(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V4(_) => client,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-    }
 }
 
 #[cfg(test)]

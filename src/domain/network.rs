@@ -162,6 +162,15 @@ pub fn parse_chain(value: &[u8]) -> Result<Chain, MalformedChain> {
 /// The loopback address, the default of values that never come from a network.
 pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
+/// Whose an address is where clients are counted: an IPv6 client owns a /64, so all of it is one.
+#[must_use]
+pub fn site(client: IpAddr) -> IpAddr {
+    match client {
+        IpAddr::V4(_) => client,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

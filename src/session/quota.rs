@@ -1,6 +1,6 @@
 //! Quotas on opening sessions, so that nobody fills a store by asking (SEMANTICS S10).
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::NoOpMiddleware;
@@ -9,6 +9,7 @@ use governor::{Quota, RateLimiter};
 
 type Limiter<K, C> = RateLimiter<K, DashMapStateStore<K>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
+use crate::domain::network::site;
 use crate::session::settings::Quotas;
 
 /// More sessions than the quota allows; refuse to open another.
@@ -72,14 +73,6 @@ impl<C: Clock + Clone> OpeningQuotas<C> {
 impl<C: Clock> std::fmt::Debug for OpeningQuotas<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "OpeningQuotas({} clients)", self.by_client.len())
-    }
-}
-
-/// An IPv6 client owns a /64: its quota is that of the whole network.
-fn site(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V4(_) => client,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
     }
 }
 
