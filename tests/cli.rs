@@ -180,7 +180,11 @@ fn a_policy_test_that_fails_shows_the_difference_and_the_way_to_it() {
 fn policy_tests_that_cannot_be_read_or_asked_are_told_apart_from_failures() {
     let output = checked(|shipped| shipped.replace("expect: challenge", "expect: chalenge"));
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("did you mean `challenge`?"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).ends_with("did you mean `challenge`?\n"),
+        "{}",
+        text(&output.stderr)
+    );
     let output =
         checked(|shipped| shipped.replace("variables: { uid: dwho,", "variables: { uit: dwho,"));
     assert_eq!(output.status.code(), Some(1));

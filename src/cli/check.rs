@@ -15,7 +15,7 @@ pub fn run(path: Option<&Path>, tests: Option<&PathBuf>) -> ExitCode {
     let settings = match settings(path) {
         Ok(settings) => settings,
         Err(diagnostics) => {
-            eprint!("{diagnostics}");
+            eprintln!("{diagnostics}");
             return ExitCode::from(EXIT_CONFIG);
         }
     };
@@ -32,7 +32,7 @@ pub fn run(path: Option<&Path>, tests: Option<&PathBuf>) -> ExitCode {
     let tests = match config::policy_tests::load(file) {
         Ok(tests) => tests,
         Err(diagnostics) => {
-            eprint!("{diagnostics}");
+            eprintln!("{diagnostics}");
             return ExitCode::from(EXIT_CONFIG);
         }
     };

@@ -72,7 +72,7 @@ pub fn run(path: Option<&Path>, arguments: &ExplainArguments) -> ExitCode {
     let settings = match settings(path) {
         Ok(settings) => settings,
         Err(diagnostics) => {
-            eprint!("{diagnostics}");
+            eprintln!("{diagnostics}");
             return ExitCode::from(EXIT_CONFIG);
         }
     };

@@ -26,6 +26,8 @@ pub mod units;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
 use crate::config::compile::Compiler;
 pub use crate::config::diagnostics::{Diagnostic, Diagnostics, Severity};
 use crate::config::document::Document;
@@ -149,6 +151,33 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// A file as it was read, before anybody asked what it means.
+struct Written<'t, T> {
+    document: Document,
+    mask: Mask<'t>,
+    /// What is wrong with it whatever it means.
+    found: Vec<Diagnostic>,
+    /// As much of it as fits; `None` if nothing does.
+    raw: Option<T>,
+}
+
+impl<'t, T: DeserializeOwned> Written<'t, T> {
+    /// Fails only for a text that is no YAML at all.
+    fn read(text: &'t str) -> Result<Self, Diagnostics> {
+        // A byte order mark is no part of the text, and would shift the first line's columns.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut document = match Document::parse(text) {
+            Ok(document) => document,
+            Err(error) => return Err(Diagnostics::of(vec![error], &Mask::new(text, []))),
+        };
+        let mask = Mask::new(text, mask::secrets_of(&document.root));
+        let mut found = Vec::new();
+        known_future::examine(&mut document, &mut found);
+        let raw = reader::read(&mut document, &mut found);
+        Ok(Self { document, mask, found, raw })
+    }
+}
+
 /// Reads the shipped file; its relative paths start in the current folder.
 ///
 /// # Errors
@@ -166,16 +195,7 @@ pub fn parse(
     folder: &Path,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Settings, Diagnostics> {
-    // A byte order mark is no part of the text, and would shift the first line's columns.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut document = match Document::parse(text) {
-        Ok(document) => document,
-        Err(error) => return Err(Diagnostics::of(vec![error], &Mask::new(text, []))),
-    };
-    let mask = Mask::new(text, mask::secrets_of(&document.root));
-    let mut found = Vec::new();
-    known_future::examine(&mut document, &mut found);
-    let raw: Option<RawConfig> = reader::read(&mut document, &mut found);
+    let Written { document, mask, mut found, raw } = Written::<RawConfig>::read(text)?;
     let settings = raw.and_then(|raw| {
         let sources = Sources { folder, env };
         let mut compiler = Compiler { document: &document, found: &mut found, sources };

@@ -11,10 +11,9 @@ use serde::Deserialize;
 use crate::config::diagnostics::{Diagnostic, Diagnostics, Severity};
 use crate::config::document::{Document, Part};
 use crate::config::key_path::KeyPath;
-use crate::config::mask::{self, Mask};
 use crate::config::raw_value::{OneOrMany, Ordered, RawDuration};
 use crate::config::reader::suggestion;
-use crate::config::{known_future, reader, text_of, units};
+use crate::config::{Written, text_of, units};
 use crate::domain::decision::Reason;
 use crate::domain::location::Location;
 
@@ -138,15 +137,7 @@ pub fn load(path: &Path) -> Result<Vec<PolicyTest>, Diagnostics> {
 /// # Errors
 /// As [`load`].
 pub fn parse(text: &str) -> Result<Vec<PolicyTest>, Diagnostics> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut document = match Document::parse(text) {
-        Ok(document) => document,
-        Err(error) => return Err(Diagnostics::of(vec![error], &Mask::new(text, []))),
-    };
-    let mask = Mask::new(text, mask::secrets_of(&document.root));
-    let mut found = Vec::new();
-    known_future::examine(&mut document, &mut found);
-    let raw: Option<RawPolicyTests> = reader::read(&mut document, &mut found);
+    let Written { document, mask, mut found, raw } = Written::<RawPolicyTests>::read(text)?;
     let mut reading = Reading { document: &document, found: &mut found };
     let tests = raw.map(|raw| reading.tests(raw)).unwrap_or_default();
     if found.is_empty() { Ok(tests) } else { Err(Diagnostics::of(found, &mask)) }
