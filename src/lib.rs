@@ -29,7 +29,9 @@ pub mod domain;
 
 pub mod edge;
 pub mod import;
+pub mod mfa;
 pub mod policy;
+pub mod protocol;
 pub mod session;
 pub mod store;
 pub mod telemetry;

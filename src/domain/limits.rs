@@ -64,6 +64,13 @@ limits! {
     CONFIG_BYTES = 16_777_216, "bytes", "size of config.yaml; larger is a configuration error";
     IMPORT_BYTES = 16_777_216, "bytes", "configuration that `vouchsafe import` reads; a larger one is refused";
     FACTORS_PER_SESSION = 8, "factors", "second factors that a session keeps; of more the newest are kept";
+    NODE_ANSWER_BYTES = 65_536, "bytes", "answer of an MFA node; a larger one counts as unknown";
+    NODE_TEXT_BYTES = 1024, "bytes", "one text of an MFA node's answer; longer is cut. `detail.origin` longer than 255 is dropped";
+    NODE_ITEMS = 64, "items", "challenges, attributes and values of an attribute in an MFA node's answer; further ones are dropped";
+    VALIDATE_BYTES = 65_536, "bytes", "body of a request to `/validate/*`; longer is refused with 413";
+    VALIDATE_PARAMETERS = 64, "parameters", "parameters of a request to `/validate/*`; more are refused";
+    FACTOR_SECRET_BYTES = 512, "bytes", "PIN and OTP, or the answer to a challenge; longer is refused unread";
+    FEDERATION_HOPS = 4, "nodes", "nodes that a question has come through; one that came through more, or through this one, is refused";
     FACTOR_TEXT_BYTES = 255, "bytes", "node, token type and serial of a second factor, each; a longer one makes it no factor";
     RECORD_BYTES = 32768, "bytes", "one stored session record; larger is never written and never read";
 }

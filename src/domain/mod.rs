@@ -14,6 +14,7 @@ pub mod key_hash;
 pub mod limits;
 pub mod location;
 pub mod network;
+pub mod node;
 pub mod request;
 pub mod secret;
 pub mod target;
