@@ -63,6 +63,8 @@ pub struct Question<'a> {
     pub secret: Option<&'a Secret>,
     /// The challenge that is answered or polled, as we gave it out; empty means none.
     pub transaction: &'a str,
+    /// Whether what is known of the user is wanted, too: samlcheck.
+    pub attributes: bool,
     /// Check the OTP alone, without a PIN (F10).
     pub otp_only: bool,
     /// The end user's address, if it is known.
@@ -73,6 +75,29 @@ pub struct Question<'a> {
     pub authorization: Option<&'a Secret>,
     /// The nodes that this question came through, as the hop marker tells (F8); empty for a first one.
     pub hops: &'a str,
+}
+
+impl<'a> Question<'a> {
+    /// A question about nobody yet.
+    #[must_use]
+    pub const fn new(event: Event, holder: Holder<'a>) -> Self {
+        Self {
+            event,
+            user: "",
+            realm: "",
+            resolver: "",
+            serial: "",
+            token_type: "",
+            secret: None,
+            transaction: "",
+            attributes: false,
+            otp_only: false,
+            client: None,
+            holder,
+            authorization: None,
+            hops: "",
+        }
+    }
 }
 
 /// What became of a question.

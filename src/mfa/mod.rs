@@ -4,4 +4,9 @@
 //! [`Question`](crate::domain::node::Question), what comes of it is a value; nobody is asked twice about one OTP
 //! unless a node has definitely refused it (SEMANTICS F4).
 
+pub mod breaker;
+pub mod challenge;
+pub mod condition;
+pub mod facts;
+pub mod home;
 pub mod settings;
