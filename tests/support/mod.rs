@@ -2,14 +2,17 @@
 //!
 //! Nothing here knows what is right; it starts things, sends bytes and reads bytes.
 
+pub mod bad_node;
 pub mod certificates;
 pub mod children;
 pub mod client;
 pub mod daemon;
 pub mod disguises;
 pub mod echo;
+pub mod edumfa;
 pub mod grpc_application;
 pub mod nginx;
+pub mod otp;
 pub mod programs;
 pub mod prometheus;
 pub mod server;
