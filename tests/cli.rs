@@ -25,7 +25,7 @@ slave:
   masters: [{ name: sso, ips: localhost, control_header: control }]
 sessions: { timeout: 20, cookie: { secured: 3 } }
 applications: [{ name: wiki, hosts: ['a,b'], exports: { Auth-User: nobody }, rules: [{ path: /../x, effect: allow }] }]
-mfa: {}
+mfa: { base: nobody }
 ";
 
 #[test]

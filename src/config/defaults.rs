@@ -30,3 +30,41 @@ pub const STORE_PATH: &str = "data/sessions.redb";
 pub const ASSERTION_LIFETIME: &str = "2m";
 /// What joins the values of a list that came without a separator.
 pub const JOINER: &str = "; ";
+/// `mfa.base`: the local node, which no server may be called.
+pub const BASE: &str = "local";
+/// `mfa.auth_level`
+pub const MFA_LEVEL: u8 = 5;
+/// `mfa.challenge_validity`
+pub const CHALLENGE_VALIDITY: &str = "120s";
+/// `mfa.regulation.free_failures`
+pub const FREE_FAILURES: u32 = 5;
+/// `mfa.regulation.pause`
+pub const PAUSE: &str = "1s";
+/// `mfa.regulation.longest_pause`
+pub const LONGEST_PAUSE: &str = "5m";
+/// `mfa.regulation.per_client`
+pub const FAILURES_PER_CLIENT: u32 = 30;
+/// `mfa.servers.*.connect_timeout`, unless `timeout` is shorter
+pub const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
+/// `mfa.servers.*.timeout`
+pub const NODE_TIMEOUT: &str = "5s";
+/// `mfa.servers.*.in_flight`
+pub const IN_FLIGHT: u32 = 64;
+/// `mfa.servers.*.breaker.failures`
+pub const BREAKER_FAILURES: u32 = 5;
+/// `mfa.servers.*.breaker.pause`
+pub const BREAKER_PAUSE: &str = "30s";
+/// `mfa.servers.*.probe_interval`
+pub const PROBE_INTERVAL: &str = "30s";
+/// `mfa.local.store.path`
+pub const TOKEN_STORE_PATH: &str = "data/mfa.redb";
+/// `mfa.local.key.file`
+pub const TOKEN_KEY_FILE: &str = "data/mfa.key";
+/// `mfa.local.default_realm`, unless a user has a realm
+pub const REALM: &str = "local";
+/// `mfa.local.max_fail`
+pub const MAX_FAIL: u32 = 10;
+/// `mfa.local.window`
+pub const HOTP_WINDOW: u32 = 10;
+/// `mfa.local.time_window`
+pub const TIME_WINDOW: &str = "180s";

@@ -1,7 +1,7 @@
 //! What is wrong with a tree before anybody reads it: repeated keys, keys without a value, and keys and
-//! values that exist in the design and not in this version.
+//! values that exist in the design and not in this version, or elsewhere and not here.
 //!
-//! A key of a later version is no typo, so it gets a message of its own.
+//! A key of a later version or of another program is no typo, so it gets a message of its own.
 #![expect(clippy::wildcard_enum_match_arm, reason = "all other kinds of YAML nodes are alike here")]
 
 use std::collections::HashSet;
@@ -19,9 +19,14 @@ pub const FUTURE_KEYS: &[&str] = &[
     "sessions.store.url",
     "sessions.store.urls",
     "sessions.store.tls",
-    "applications[].factor_in_request",
-    "mfa",
 ];
+
+/// Keys that will not come, each with what is said about it.
+const REFUSED_KEYS: &[(&str, &str)] = &[(
+    "mfa.handlers[].conditions.counter",
+    "`counter` is about the counters of eduMFA's counter handlers, which do not exist here; remove it, or \
+     the handler",
+)];
 
 /// Values of later versions, by the key that takes them.
 const FUTURE_VALUES: &[(&str, &[&str])] = &[
@@ -80,6 +85,9 @@ impl Examination<'_> {
                 let text = format!("`{key}` is not available in this version; remove the key");
                 self.error(at, &text);
                 entry.value.kind = Kind::Broken;
+            } else if let Some(text) = refused_key(&self.path) {
+                self.error(at, text);
+                entry.value.kind = Kind::Broken;
             } else if matches!(entry.value.kind, Kind::Null) {
                 self.error(at, &format!("`{key}` has no value; write one or remove the key"));
                 entry.value.kind = Kind::Broken;
@@ -114,4 +122,8 @@ fn is_future_key(path: &KeyPath) -> bool {
     FUTURE_KEYS.iter().any(|pattern| {
         pattern.rsplit('.').next().is_some_and(|end| end == &**last) && path.matches(pattern)
     })
+}
+
+fn refused_key(path: &KeyPath) -> Option<&'static str> {
+    REFUSED_KEYS.iter().find(|(pattern, _)| path.matches(pattern)).map(|(_, text)| *text)
 }

@@ -13,9 +13,9 @@ const HIDDEN: &str = "***";
 /// Shorter values are not searched for in the whole file: they would match everywhere.
 const SEARCHED_BYTES: usize = 4;
 /// Keys whose values are secrets unless they are references.
-const SECRET_KEYS: &[&str] = &["control_content", "encryption_key", "key"];
-/// Keys whose values are secrets unless they are references, and whose lines are shown: lists of files, mostly.
-/// Private keys in the clear are found by what they begin with.
+const SECRET_KEYS: &[&str] =
+    &["control_content", "encryption_key", "key", "keys", "api_key", "client_key", "signing_key"];
+/// Those of them that hold lists of references, mostly.
 const LIST_KEYS: &[&str] = &["keys"];
 
 /// The lines of a file, ready to be shown.
@@ -100,7 +100,7 @@ fn collect(node: &Node, below: Below, secrets: &mut Vec<String>) {
             for entry in entries {
                 match (below, entry.key.as_str()) {
                     (Below::SecretKey, "file" | "env") => {}
-                    (_, key) if SECRET_KEYS.contains(&key) || LIST_KEYS.contains(&key) => {
+                    (_, key) if SECRET_KEYS.contains(&key) => {
                         collect(&entry.value, Below::SecretKey, secrets);
                     }
                     _ => collect(&entry.value, below, secrets),
@@ -133,8 +133,8 @@ fn without_userinfo(line: &str) -> String {
 
 fn mask_lines(lines: &[&str]) -> HashMap<usize, String> {
     let mut masked = HashMap::new();
-    // Indentation of the key whose value goes on below it.
-    let mut inside: Option<usize> = None;
+    // Indentation of the key whose value goes on below it, and whether references below it are shown.
+    let mut inside: Option<(usize, bool)> = None;
     let mut inside_pem = false;
     for (index, line) in lines.iter().enumerate() {
         inside_pem |= line.contains("-----BEGIN");
@@ -144,8 +144,8 @@ fn mask_lines(lines: &[&str]) -> HashMap<usize, String> {
             continue;
         }
         let indent = line.len() - line.trim_start().len();
-        if let Some(outer) = inside {
-            if line.trim().is_empty() {
+        if let Some((outer, is_list)) = inside {
+            if line.trim().is_empty() || is_list && is_reference(line) {
                 continue;
             }
             // Items may stand below their key without being deeper; `: ` ends a `? key`.
@@ -157,8 +157,10 @@ fn mask_lines(lines: &[&str]) -> HashMap<usize, String> {
             }
             inside = None;
         }
-        if let Some((shown, goes_on)) = mask_line(line) {
-            inside = goes_on.then(|| key_column(line, indent));
+        if opens_list(line) {
+            inside = Some((key_column(line, indent), true));
+        } else if let Some((shown, goes_on)) = mask_line(line) {
+            inside = goes_on.then(|| (key_column(line, indent), false));
             masked.insert(index, shown);
         }
     }
@@ -215,14 +217,43 @@ fn find_key(text: &str, key: &str) -> Option<usize> {
         .map(|(at, _)| at)
 }
 
-/// The length of `: { file: … }` or `: { env: … }`: a reference is no secret.
+/// Whether a key of a list stands alone on this line, so that its items stand below it.
+fn opens_list(line: &str) -> bool {
+    let key = line.trim_start().trim_start_matches(['-', ' ', '\t']);
+    let key = key.split(" #").next().unwrap_or_default().trim_end();
+    key.strip_suffix(':').is_some_and(|key| LIST_KEYS.contains(&key))
+}
+
+/// Whether this line, below a secret key, holds one whole reference.
+fn is_reference(line: &str) -> bool {
+    let item = line.trim_start();
+    let item = item.strip_prefix("- ").unwrap_or(item).trim();
+    braces_len(item) == Some(item.len())
+}
+
+/// The length of `: { file: … }`, `: { env: … }` or `: [` with such ones `]`: a reference is no secret.
 fn reference_len(value: &str) -> Option<usize> {
     let inner = value.trim_start_matches(['"', '\'', ' ']).strip_prefix(':')?.trim_start();
-    let inner = inner.strip_prefix('{')?.trim_start();
+    let Some(mut rest) = inner.strip_prefix('[') else {
+        return braces_len(inner).map(|length| value.len() - inner.len() + length);
+    };
+    loop {
+        rest = rest.trim_start();
+        if let Some(after) = rest.strip_prefix(']') {
+            return Some(value.len() - after.len());
+        }
+        rest = rest.get(braces_len(rest)?..)?.trim_start();
+        rest = rest.strip_prefix(',').unwrap_or(rest);
+    }
+}
+
+/// The length of `{ file: … }` or `{ env: … }` at the beginning of `text`.
+fn braces_len(text: &str) -> Option<usize> {
+    let inner = text.strip_prefix('{')?.trim_start();
     let inner = inner.strip_prefix("file:").or_else(|| inner.strip_prefix("env:"))?;
     let close = inner.find('}')?;
     let plain = !inner.get(..close)?.contains(['{', ',', '[', '#']);
-    plain.then(|| value.len() - inner.len() + close + 1)
+    plain.then(|| text.len() - inner.len() + close + 1)
 }
 
 #[cfg(test)]
@@ -276,7 +307,7 @@ mod tests {
     fn a_private_key_in_the_clear_is_hidden_wherever_it_stands() {
         shown(
             "keys:\n  - |\n    -----BEGIN PRIVATE KEY-----\n    hush\n    -----END PRIVATE KEY-----\nb: 1",
-            "keys:\n  - |\n***\n***\n***\nb: 1",
+            "keys:\n  ***\n***\n***\n***\nb: 1",
         );
         shown("keys: [{ file: a.pem }, { env: B }]", "keys: [{ file: a.pem }, { env: B }]");
     }
@@ -286,6 +317,19 @@ mod tests {
         shown("key: { file: data/sessions.key }\nb: 1", "key: { file: data/sessions.key }\nb: 1");
         shown("{ key: { env: KEY }, key: hush }", "{ key: { env: KEY }, key: ***");
         shown("monkey: a", "monkey: a");
+        shown("donkeys: [a]", "donkeys: [a]");
+    }
+
+    #[test]
+    fn of_a_list_of_keys_only_references_are_shown() {
+        shown("keys: [{ file: a }, hush]\nb: 1", "keys: ***\nb: 1");
+        shown("api: { keys: [{ env: A }], x: 1 }", "api: { keys: [{ env: A }], x: 1 }");
+        shown(
+            "api:\n  keys: # two\n    - { file: a }\n    - hush\n  x: 1",
+            "api:\n  keys: # two\n    - { file: a }\n    ***\n  x: 1",
+        );
+        shown("keys:\n- { env: A, x: hush }\n- file: hush\nb: 1", "keys:\n***\n***\nb: 1");
+        shown("x: { api_key: hush, client_key: hush }", "x: { api_key: ***");
     }
 
     #[test]

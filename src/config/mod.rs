@@ -25,6 +25,8 @@ pub mod units;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
@@ -38,8 +40,10 @@ use crate::config::mask::Mask;
 use crate::config::raw::RawConfig;
 use crate::config::secret_ref::Sources;
 use crate::domain::limits::CONFIG_BYTES;
-use crate::domain::secret::Secret;
+use crate::domain::network::Networks;
+use crate::domain::secret::{Secret, SecretDigest};
 use crate::edge::http::pages::Logo;
+use crate::mfa::settings::{FederationSettings, LocalSettings};
 use crate::policy::Policy;
 use crate::session::settings::SessionSettings;
 use crate::telemetry::log::LogSettings;
@@ -85,6 +89,69 @@ pub struct AdminSettings {
     pub credentials: Vec<KeySource>,
 }
 
+/// Second factors.
+#[derive(Debug)]
+pub struct MfaSettings {
+    /// The nodes, and when which is asked.
+    pub federation: FederationSettings,
+    /// The local node; `None` if a server is the base and nothing is said about the local one.
+    pub local: Option<LocalPlace>,
+    /// What a checked factor raises a session to (SEMANTICS F1).
+    pub auth_level: u8,
+    /// Whether a success without a serial is a factor (SEMANTICS F1).
+    pub accept_without_serial: bool,
+    /// Who may ask `/validate/*`; `None`: there is no such path.
+    pub api: Option<ValidateSettings>,
+    /// The RSA key that signs our answers, PEM, created if absent; `None`: they are not signed.
+    pub signing_key: Option<PathBuf>,
+    /// What slows down guessing.
+    pub regulation: RegulationSettings,
+}
+
+/// The local node, and where its tokens are.
+#[derive(Debug)]
+pub struct LocalPlace {
+    /// What it does.
+    pub settings: LocalSettings,
+    /// The redb file of its tokens; its folder is created if absent.
+    pub store: PathBuf,
+    /// The key that they are encrypted with.
+    pub key: KeySource,
+}
+
+/// Who may ask `/validate/*` (SEMANTICS F9); `callers` or `keys` is never empty.
+#[derive(Debug)]
+pub struct ValidateSettings {
+    /// Where callers are; empty is not checked.
+    pub callers: Networks,
+    /// What callers present, any of them; empty is not checked.
+    pub keys: Vec<ApiKey>,
+    /// Callers whose parameter `client` is believed.
+    pub override_client: Networks,
+}
+
+/// A key of callers of `/validate/*`.
+#[derive(Debug)]
+pub struct ApiKey {
+    /// `key-1`, `key-2`, ... in the order of the file; for logs and challenges.
+    pub name: Arc<str>,
+    /// Itself.
+    pub digest: SecretDigest,
+}
+
+/// What slows down guessing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RegulationSettings {
+    /// Failures in a row that cost a user nothing.
+    pub free_failures: u32,
+    /// The pause after the first failure above that; it doubles with each further one.
+    pub pause: Duration,
+    /// The longest pause; not shorter than `pause`.
+    pub longest_pause: Duration,
+    /// Failures of one client a minute, over all users; at least 1.
+    pub per_client: u32,
+}
+
 /// A checked configuration.
 #[derive(Debug)]
 pub struct Settings {
@@ -104,6 +171,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// The admin API.
     pub admin: AdminSettings,
+    /// Second factors; `None` checks none.
+    pub mfa: Option<MfaSettings>,
     /// Variables whose values explanations of refusals may show.
     pub shown_variables: Vec<Box<str>>,
     /// The audit file; `None` writes audit lines to the log.

@@ -83,6 +83,7 @@ fn explain(text: &str) -> (Part, String) {
             "a boolean" => "true or false",
             "u8" => "a whole number from 0 to 255",
             "u32" => "a whole number from 0 to 4294967295",
+            "i64" => "a whole number",
             expected => expected,
         };
         return (Part::Value, format!("{found} does not fit here; write {expected}"));

@@ -40,6 +40,8 @@ pub struct Application {
     pub in_maintenance: bool,
     /// Whether it is told who is asking in a signed token, too (SEMANTICS R5).
     pub assertion: bool,
+    /// Whether a second factor may ride along with a request (SEMANTICS F11).
+    pub factor_in_request: bool,
 }
 
 /// A host that two applications claim.
@@ -80,6 +82,7 @@ impl Applications {
             reuse,
             in_maintenance: false,
             assertion: false,
+            factor_in_request: false,
         });
         id
     }
@@ -109,6 +112,13 @@ impl Applications {
     pub fn let_assert(&mut self, application: ApplicationId) {
         if let Some(application) = self.list.get_mut(application.0 as usize) {
             application.assertion = true;
+        }
+    }
+
+    /// Lets a second factor ride along with requests to `application`.
+    pub fn let_factors_ride(&mut self, application: ApplicationId) {
+        if let Some(application) = self.list.get_mut(application.0 as usize) {
+            application.factor_in_request = true;
         }
     }
 

@@ -14,6 +14,7 @@
 mod support;
 
 mod listen;
+mod mfa;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ use vouchsafe::domain::network::{LOOPBACK, parse_chain};
 use vouchsafe::domain::request::{Peer, Scheme};
 use vouchsafe::domain::target::{PathForms, Target};
 use vouchsafe::domain::time::Timestamp;
+use vouchsafe::mfa::settings::Base;
 use vouchsafe::policy::rule::clause::{Facts, Who};
 use vouchsafe::policy::rule::{Effect, Outcome, Requirement};
 use vouchsafe::session::settings::SecuredMode;
@@ -137,6 +139,9 @@ fn the_shipped_file_works_as_it_stands() {
         matches!(&settings.sessions_key, KeySource::File(file) if file.ends_with("sessions.key"))
     );
     assert_eq!(settings.audit, None);
+    let mfa = settings.mfa.unwrap();
+    assert_eq!((mfa.auth_level, mfa.federation.base), (5, Base::Local));
+    assert!(mfa.api.is_none() && mfa.signing_key.is_none() && mfa.federation.servers.is_empty());
     let wiki = settings.policy.applications.find("x.apps.example.com").unwrap();
     assert_eq!(&*wiki.name, "wiki");
     assert_eq!(wiki.rules.iter().len(), 5);
@@ -426,6 +431,9 @@ fn spoiled() -> impl Strategy<Value = String> {
             "# ",
             ",",
             "control_content",
+            "mfa",
+            "servers",
+            "keys",
             "hosts",
             "*.x",
             "effect",

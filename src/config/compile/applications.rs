@@ -75,6 +75,13 @@ pub fn applications(
             }
             applications.let_assert(id);
         }
+        if application.factor_in_request {
+            if raw.mfa.is_none() && !compiler.document.wrote(&KeyPath::of("mfa")) {
+                let text = "there is nobody to check a factor; add `mfa: { base: local }`";
+                compiler.error(&path.key("factor_in_request"), text);
+            }
+            applications.let_factors_ride(id);
+        }
         for (host, at) in mine {
             let added = applications.add_host(id, &host);
             compiler.checked(&at, added);

@@ -16,6 +16,7 @@ mod hours;
 mod listen;
 mod logo;
 mod masters;
+mod mfa;
 mod patterns;
 mod portal;
 mod rules;
@@ -25,6 +26,7 @@ mod tls;
 mod urls;
 mod variables;
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use crate::config::compile::variables::Variables;
@@ -34,7 +36,7 @@ use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawAudit, RawConfig, RawFormat, RawLevel, RawLog};
 use crate::config::raw_value::OneOrMany;
 use crate::config::secret_ref::Sources;
-use crate::config::{PortalSettings, Settings};
+use crate::config::{PortalSettings, Settings, defaults};
 use crate::domain::location::Location;
 use crate::domain::network::Networks;
 use crate::policy::Policy;
@@ -101,6 +103,15 @@ impl Compiler<'_> {
         Some(self.sources.folder.join(written))
     }
 
+    /// A number that must not be 0; `text` says why, and what to write.
+    pub fn positive(&mut self, path: &KeyPath, number: u32, text: &str) -> Option<NonZeroU32> {
+        let positive = NonZeroU32::new(number);
+        if positive.is_none() {
+            self.error(path, text);
+        }
+        positive
+    }
+
     /// Networks, one text or a list of them; `None` if any is wrong, because half a list would
     /// lead to wrong answers of the checks that follow.
     pub fn networks(&mut self, path: &KeyPath, written: &OneOrMany) -> Option<Networks> {
@@ -138,7 +149,8 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
     let portal_origin = portal.as_ref().map(|portal| &portal.origin);
     let cookie = sessions::cookie(&raw.sessions.cookie, &raw.portal, portal_origin, compiler);
     let sessions = sessions::sessions(&raw.sessions, cookie, compiler);
-    let sessions_key = sessions::key(&raw.sessions.key, compiler);
+    let key_at = KeyPath::of("sessions.key");
+    let sessions_key = sessions::key(&raw.sessions.key, &key_at, defaults::KEY_FILE, compiler);
     let store = sessions::store(&raw.sessions.store, compiler);
     let assertions = assertion::assertions(raw, portal_origin, compiler);
     let mut variables = Variables::exported(&raw.slave);
@@ -147,6 +159,8 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
     let logo = logo::logo(raw.slave.display_logo.as_ref(), compiler);
     let audit = audit(raw.audit.as_ref(), compiler);
     let admin = admin::admin(raw.admin.as_ref(), compiler);
+    let ours = mfa::Ours { portal: portal_origin, listen: listen.as_ref(), store: store.as_ref() };
+    let mfa = mfa::mfa(raw, &ours, compiler);
     let shown_variables = shown_variables(&raw.log.variables, &variables, compiler);
     let (slave, portal) = (slave?, portal?);
     let slave_headers = slave.trust_headers();
@@ -167,6 +181,7 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
         log: log(&raw.log),
         audit: audit?,
         admin: admin?,
+        mfa: mfa?,
         shown_variables: shown_variables?,
         warnings: Vec::new(),
     })

@@ -1,5 +1,6 @@
 //! Regular expressions, with their bound.
 
+use regex::RegexBuilder as TextRegexBuilder;
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::config::compile::Compiler;
@@ -29,11 +30,30 @@ pub fn anywhere(path: &KeyPath, written: &str, compiler: &mut Compiler<'_>) -> O
     compiled(path, build(written), compiler)
 }
 
-fn compiled(
+/// Compiles `written` so that it may match anywhere in a text, whose characters are Unicode's.
+pub fn in_text(path: &KeyPath, written: &str, compiler: &mut Compiler<'_>) -> Option<regex::Regex> {
+    if written.is_empty() {
+        compiler.error(path, "an empty pattern matches everything; remove the key");
+        return None;
+    }
+    compiled(path, build_for_text(written), compiler)
+}
+
+/// Compiles `written` so that it matches a text from its beginning.
+pub fn from_start(
     path: &KeyPath,
-    built: Result<Regex, regex::Error>,
+    written: &str,
     compiler: &mut Compiler<'_>,
-) -> Option<Regex> {
+) -> Option<regex::Regex> {
+    in_text(path, written, compiler)?;
+    compiled(path, build_for_text(&format!(r"\A(?:{written})")), compiler)
+}
+
+fn compiled<T>(
+    path: &KeyPath,
+    built: Result<T, regex::Error>,
+    compiler: &mut Compiler<'_>,
+) -> Option<T> {
     match built {
         Ok(regex) => Some(regex),
         Err(error) => {
@@ -53,4 +73,8 @@ fn build(pattern: &str) -> Result<Regex, regex::Error> {
         .size_limit(PATTERN_BYTES)
         .dfa_size_limit(PATTERN_BYTES)
         .build()
+}
+
+fn build_for_text(pattern: &str) -> Result<regex::Regex, regex::Error> {
+    TextRegexBuilder::new(pattern).size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES).build()
 }

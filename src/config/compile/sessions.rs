@@ -1,6 +1,5 @@
 //! `sessions`: cookies, times, the key and the store.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::config::compile::Compiler;
@@ -134,8 +133,9 @@ pub fn sessions(
         compiler.error(&max_bytes_at, "less than 1MiB; write at least 1MiB");
     }
     let quotas = parent.key("quotas");
-    let per_client = quota(raw.quotas.per_client, &quotas.key("per_client"), compiler);
-    let per_master = quota(raw.quotas.per_master, &quotas.key("per_master"), compiler);
+    let nobody = "0 sessions a minute would keep everybody out; write at least 1";
+    let per_client = compiler.positive(&quotas.key("per_client"), raw.quotas.per_client, nobody);
+    let per_master = compiler.positive(&quotas.key("per_master"), raw.quotas.per_master, nobody);
     Some(SessionSettings {
         cookie: cookie?,
         timeout: timeout?,
@@ -146,7 +146,8 @@ pub fn sessions(
     })
 }
 
-fn span(raw: &RawDuration, path: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Duration> {
+/// A duration that is not nothing.
+pub fn span(raw: &RawDuration, path: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Duration> {
     let span = compiler.checked(path, units::duration(&raw.0))?;
     if span < Duration::from_millis(1) {
         compiler.error(path, "shorter than a millisecond; write e.g. 1m");
@@ -178,37 +179,34 @@ fn touch_interval(
     }
 }
 
-fn quota(raw: u32, path: &KeyPath, compiler: &mut Compiler<'_>) -> Option<NonZeroU32> {
-    let quota = NonZeroU32::new(raw);
-    if quota.is_none() {
-        compiler.error(path, "0 sessions a minute would keep everybody out; write at least 1");
-    }
-    quota
-}
-
-/// Checks `sessions.key`. A file need not exist yet; if it does, it must be a key.
-pub fn key(raw: &RawSecret, compiler: &mut Compiler<'_>) -> Option<KeySource> {
-    let path = KeyPath::of("sessions.key");
+/// Checks the key at `path`. A file need not exist yet; if it does, it must be a key. `example` is a good name
+/// for one.
+pub fn key(
+    raw: &RawSecret,
+    path: &KeyPath,
+    example: &str,
+    compiler: &mut Compiler<'_>,
+) -> Option<KeySource> {
     let reference = match raw {
         RawSecret::Reference(reference) => reference,
         RawSecret::Text(_) => {
-            let text = "a key does not stand in the clear; write { file: data/sessions.key }";
-            compiler.error(&path, text);
+            let text = format!("a key does not stand in the clear; write {{ file: {example} }}");
+            compiler.error(path, &text);
             return None;
         }
         RawSecret::List(_) => {
             let text = "a list of keys is not available in this version; write one of them";
-            compiler.error(&path, text);
+            compiler.error(path, text);
             return None;
         }
     };
-    match compiler.checked(&path, compiler.sources.of(reference))? {
+    match compiler.checked(path, compiler.sources.of(reference))? {
         Source::File(file) => {
             if let Ok(metadata) = file.metadata() {
                 let shown = file.display();
                 if !metadata.is_file() {
                     let text = format!("the key file {shown} is not a regular file; name the file");
-                    compiler.error(&path, &text);
+                    compiler.error(path, &text);
                     return None;
                 }
                 if metadata.len() < KEY_BYTES {
@@ -216,23 +214,23 @@ pub fn key(raw: &RawSecret, compiler: &mut Compiler<'_>) -> Option<KeySource> {
                         "the key file {shown} holds less than {KEY_BYTES} bytes; remove it, and a \
                          good one is created"
                     );
-                    compiler.error(&path, &text);
+                    compiler.error(path, &text);
                     return None;
                 }
                 if let Some(warning) = open_to_others(&file, &metadata) {
-                    compiler.warn(&path, &warning);
+                    compiler.warn(path, &warning);
                 }
             }
             Some(KeySource::File(file))
         }
         Source::Env(name) => {
-            let key = compiler.checked(&path, compiler.sources.variable(name))?;
+            let key = compiler.checked(path, compiler.sources.variable(name))?;
             if (key.expose().len() as u64) < KEY_BYTES {
                 let text = format!(
                     "the key in {name} has less than {KEY_BYTES} bytes; put random ones there, e.g. \
                      `openssl rand -hex 32`"
                 );
-                compiler.error(&path, &text);
+                compiler.error(path, &text);
                 return None;
             }
             Some(KeySource::Given(key))

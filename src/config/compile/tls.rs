@@ -28,7 +28,7 @@ const PEM_BYTES: u64 = 1 << 20;
 
 /// Why a PEM file cannot be used.
 #[derive(Debug, thiserror::Error)]
-enum TlsError {
+pub enum TlsError {
     /// What should be in a file stands where its name should.
     #[error("this is PEM and no path; put it into a file and name the file")]
     Inline,
@@ -107,14 +107,18 @@ pub fn tls(raw: &RawTls, path: &KeyPath, compiler: &mut Compiler<'_>) -> Option<
 }
 
 /// The content of a bounded file.
-fn read(written: &str, path: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Vec<u8>> {
+pub fn read(written: &str, path: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Vec<u8>> {
     if written.contains("-----BEGIN") {
         compiler.error(path, &TlsError::Inline.to_string());
         return None;
     }
     let file = compiler.file(path, written)?;
     let (bytes, is_open) = compiler.checked(path, bounded(&file))?;
-    if is_open && path.segments().last() == Some(&Segment::Key("key".into())) {
+    let is_key = |last: &Segment| match last {
+        Segment::Key(key) => matches!(&**key, "key" | "client_key"),
+        Segment::Index(_) => false,
+    };
+    if is_open && path.segments().last().is_some_and(is_key) {
         let text = "other users may read this private key; take that from them with `chmod o=`";
         compiler.warn(path, text);
     }
@@ -138,14 +142,24 @@ fn bounded(path: &Path) -> Result<(Vec<u8>, bool), TlsError> {
     Ok((bytes, metadata.permissions().mode() & 0o007 != 0))
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// All certificates of a file; at least one.
+///
+/// # Errors
+/// Show it to the operator.
+pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let found = found.map_err(|_| TlsError::BrokenCertificate)?;
     if found.is_empty() { Err(TlsError::NoCertificate) } else { Ok(found) }
 }
 
 /// The first key of the file, if it is one that we can sign with.
-fn private_key(pem: &[u8], provider: &CryptoProvider) -> Result<PrivateKeyDer<'static>, TlsError> {
+///
+/// # Errors
+/// Show it to the operator.
+pub fn private_key(
+    pem: &[u8],
+    provider: &CryptoProvider,
+) -> Result<PrivateKeyDer<'static>, TlsError> {
     let key = match PrivateKeyDer::from_pem_slice(pem) {
         Ok(key) => key,
         Err(pem::Error::NoItemsFound) if is_encrypted(pem) => return Err(TlsError::EncryptedKey),
@@ -165,18 +179,32 @@ fn is_encrypted(pem: &[u8]) -> bool {
     pem.windows(9).any(|word| word == b"ENCRYPTED")
 }
 
+/// The authorities of a file; at least one.
+///
+/// # Errors
+/// Show it to the operator.
+pub fn authorities(pem: &[u8]) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem)? {
+        roots.add(certificate).map_err(|_| TlsError::Authority)?;
+    }
+    Ok(roots)
+}
+
 /// Demands a certificate of one of these authorities.
 fn verifier(
     pem: &[u8],
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(pem)? {
-        roots.add(certificate).map_err(|_| TlsError::Authority)?;
-    }
-    let builder =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let roots = Arc::new(authorities(pem)?);
+    let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
     builder.build().map_err(|_| TlsError::Authority)
+}
+
+/// What rustls says of certificate and key together.
+pub fn failed(error: rustls::Error) -> TlsError {
+    let is_foreign = matches!(error, rustls::Error::InconsistentKeys(_));
+    if is_foreign { TlsError::ForeignKey } else { TlsError::Certificate(error) }
 }
 
 /// TLS 1.2 and 1.3, with what rustls thinks safe.
@@ -186,10 +214,6 @@ fn server(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<ServerConfig, TlsError> {
-    let failed = |error| {
-        let is_foreign = matches!(error, rustls::Error::InconsistentKeys(_));
-        if is_foreign { TlsError::ForeignKey } else { TlsError::Certificate(error) }
-    };
     let builder = ServerConfig::builder_with_provider(provider);
     let builder = builder.with_safe_default_protocol_versions().map_err(failed)?;
     builder.with_client_cert_verifier(verifier).with_single_cert(chain, key).map_err(failed)

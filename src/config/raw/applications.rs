@@ -30,6 +30,9 @@ pub struct RawApplication {
     /// Also says who is asking in a signed token, the header `X-Vouchsafe-Assertion`, which the application can
     /// check itself; needs `assertion.keys`. Default: false.
     pub assertion: bool,
+    /// Takes a second factor in the request itself, where a rule demands one: `X-OTP`, or `Authorization: Basic` of
+    /// the user with PIN and OTP as its password; needs `mfa`. Default: false.
+    pub factor_in_request: bool,
     /// Headers that it gets, each with its variable or expression. Default: none.
     pub exports: Ordered<RawExport>,
     /// For how long nginx may reuse an allow without asking again, if `nginx/snippets/auth_cached.conf` is

@@ -7,7 +7,9 @@
 mod admin;
 mod applications;
 mod assertion;
+mod handlers;
 mod listen;
+mod mfa;
 mod sessions;
 mod slave;
 
@@ -19,7 +21,15 @@ use crate::config::raw_value::{OneOrMany, Ordered};
 pub use admin::RawAdmin;
 pub use applications::{RawApplication, RawEffect, RawHours, RawRule};
 pub use assertion::RawAssertion;
+pub use handlers::{
+    RawComparison, RawConditions, RawFlag, RawForward, RawHandler, RawMode, RawOnError,
+    RawPosition, RawWhenUnknown,
+};
 pub use listen::{RawListen, RawTls};
+pub use mfa::{
+    RawKeyFile, RawLocal, RawMfa, RawNodeRole, RawNodeTls, RawPin, RawRegulation, RawServer,
+    RawValidate,
+};
 pub use sessions::{RawCookie, RawSameSite, RawSessions, RawStore, RawStoreKind};
 pub use slave::{RawCertificate, RawMaster, RawRole, RawSlave};
 
@@ -58,6 +68,9 @@ pub struct RawConfig {
     /// Signed identity assertions, for applications with `assertion: true`. Default: none are signed.
     #[schemars(with = "RawAssertion")]
     pub assertion: Option<RawAssertion>,
+    /// Second factors, and the nodes that check them. Default: none are checked.
+    #[schemars(with = "RawMfa")]
+    pub mfa: Option<RawMfa>,
     /// The operator's log.
     pub log: RawLog,
     /// The audit file: logins, logouts and switches. Default: audit lines go to the log.
