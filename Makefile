@@ -3,7 +3,8 @@
 .PHONY: run quick test ci docs dependencies full peers fuzz bench
 
 FUZZ_SECONDS ?= 30
-FUZZ_TARGETS = target_path host forwarded_for cookie record return_url config encoding expression nginx_question llng
+FUZZ_TARGETS = target_path host forwarded_for cookie record return_url config encoding expression nginx_question llng \
+	node_answer validate_request
 
 run:          ## the daemon with config.yaml
 	cargo run --release

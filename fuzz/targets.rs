@@ -16,8 +16,12 @@ use vouchsafe::domain::decision::{Decision, Reason};
 use vouchsafe::domain::encoding::Encoding;
 use vouchsafe::domain::header::HeaderList;
 use vouchsafe::domain::host;
-use vouchsafe::domain::limits::{CHAIN_ADDRESSES, COOKIE_CANDIDATES};
+use vouchsafe::domain::limits::{
+    CHAIN_ADDRESSES, COOKIE_CANDIDATES, FACTOR_SECRET_BYTES, FACTOR_TEXT_BYTES, NODE_ITEMS,
+    NODE_TEXT_BYTES,
+};
 use vouchsafe::domain::network::{LOOPBACK, parse_chain};
+use vouchsafe::domain::node::{Event, Verdict};
 use vouchsafe::domain::request::{Peer, Scheme};
 use vouchsafe::domain::target::{PathForms, Target};
 use vouchsafe::domain::time::Timestamp;
@@ -28,6 +32,9 @@ use vouchsafe::policy::expr::names::Variable;
 use vouchsafe::policy::expr::{Expression, ExpressionError, Failure};
 use vouchsafe::policy::return_url::{ReturnUrls, TrustedDomain};
 use vouchsafe::policy::rule::clause::{Facts, Who};
+use vouchsafe::protocol::edumfa::document::{Endpoint, Reply, Said, render};
+use vouchsafe::protocol::edumfa::request::{Incoming, Parameters};
+use vouchsafe::protocol::edumfa::{answer, hops};
 use vouchsafe::session::cookie::SessionCookies;
 use vouchsafe::session::record::Session;
 use vouchsafe::session::settings::{CookieSettings, SameSite, SecuredMode};
@@ -53,6 +60,8 @@ pub fn run(target: &str, input: &[u8]) {
         "expression" => expression(input),
         "nginx_question" => nginx_question(input),
         "llng" => llng(input),
+        "node_answer" => node_answer(input),
+        "validate_request" => validate_request(input),
         other => panic!("no such target: {other}"),
     }
 }
@@ -248,6 +257,59 @@ fn configuration(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     if let Err(errors) = config::parse(text, Path::new("no/such/folder"), &|_| None) {
         assert!(!errors.to_string().is_empty());
+    }
+}
+
+/// What accepts says so strictly, texts are bounded, and what we make of an answer is read as the same.
+fn node_answer(input: &[u8]) {
+    for event in Event::ALL {
+        for (status, samlcheck) in
+            [200, 400, 403, 404, 500].map(|status| [(status, false), (status, true)]).concat()
+        {
+            let Ok(answer) = answer::read(event, samlcheck, status, input) else { continue };
+            if answer.verdict == Verdict::Accepted {
+                let document: serde_json::Value = serde_json::from_slice(input).unwrap();
+                let value = &document["result"]["value"];
+                let value = if samlcheck && event == Event::Check { &value["auth"] } else { value };
+                assert!(status == 200 && document["result"]["status"] == true && *value == true);
+            }
+            assert!(
+                answer.message.len() <= NODE_TEXT_BYTES && answer.challenges.len() <= NODE_ITEMS
+            );
+            assert!(
+                answer.serial.len() <= FACTOR_TEXT_BYTES && answer.attributes.len() <= NODE_ITEMS
+            );
+            let said = Said::Answer(Endpoint::Check, &answer);
+            let reply = Reply { said, nonce: None, now: at(0), origin: &answer.origin };
+            let (status, body) = render(&reply, None);
+            if let Ok(again) = answer::read(Event::Check, false, status, &body) {
+                assert_eq!(again.verdict, answer.verdict);
+            }
+        }
+    }
+}
+
+/// Lines of the input are the query, the User-Agent and the Content-Type; the rest is the body.
+fn validate_request(input: &[u8]) {
+    let mut parts = input.splitn(4, |&byte| byte == b'\n');
+    let mut line = || std::str::from_utf8(parts.next().unwrap_or_default()).ok();
+    let (Some(query), Some(user_agent), Some(content_type)) = (line(), line(), line()) else {
+        return;
+    };
+    let body = parts.next().unwrap_or_default();
+    for event in Event::ALL {
+        for transaction in [None, Some(query)] {
+            let (user_agent, content_type) = (Some(user_agent), Some(content_type));
+            let request = Incoming { event, query, content_type, body, user_agent, transaction };
+            let Ok(read) = Parameters::read(&request) else { continue };
+            let secret = read.secret.as_ref().map(|secret| secret.expose().len());
+            assert!(secret.is_none_or(|length| length <= FACTOR_SECRET_BYTES));
+            assert!(event != Event::Check || secret.is_some());
+            assert!(read.hops.is_empty() || hops::is_marker(&read.hops));
+            if let Ok(next) = hops::next_hops(&read.hops, "0123abcd") {
+                assert!(hops::is_marker(&next));
+            }
+        }
     }
 }
 

@@ -51,6 +51,7 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("prometheus", "telemetry/metrics"),
     ("redb", "store/embedded"),
     ("ring", "policy/assertion"),
+    ("rsa", "protocol/edumfa/signature"),
     ("askama", "edge/http/pages"),
     ("fluent_bundle", "edge/http/pages"),
     ("unic_langid", "edge/http/pages"),
