@@ -70,6 +70,9 @@ limits! {
     VALIDATE_BYTES = 65_536, "bytes", "body of a request to `/validate/*`; longer is refused with 413";
     VALIDATE_PARAMETERS = 64, "parameters", "parameters of a request to `/validate/*`; more are refused";
     FACTOR_SECRET_BYTES = 512, "bytes", "PIN and OTP, or the answer to a challenge; longer is refused unread";
+    TOKENS_PER_USER = 32, "tokens", "tokens of one user at the local node; further ones are refused, and never looked at";
+    TOKEN_NOTES = 16, "notes", "what is noted about a token of the local node; a token with more is refused";
+    SERIAL_BYTES = 40, "bytes", "serial of a token of the local node; a longer one is refused";
     FEDERATION_HOPS = 4, "nodes", "nodes that a question has come through; one that came through more, or through this one, is refused";
     FACTOR_TEXT_BYTES = 255, "bytes", "node, token type and serial of a second factor, each; a longer one makes it no factor";
     RECORD_BYTES = 32768, "bytes", "one stored session record; larger is never written and never read";

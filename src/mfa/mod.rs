@@ -9,4 +9,6 @@ pub mod challenge;
 pub mod condition;
 pub mod facts;
 pub mod home;
+pub mod node;
 pub mod settings;
+pub mod token;
