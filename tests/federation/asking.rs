@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::support::client::{Answer, Request};
+use crate::support::edumfa::{Asked, Edumfa};
 
 /// `parameters` as a form.
 pub fn form(parameters: &[(&str, &str)]) -> String {
@@ -32,6 +33,30 @@ pub fn check_with(to: SocketAddr, parameters: &[(&str, &str)]) -> Checked {
     Checked(question(to, "/validate/check", parameters).send(to))
 }
 
+/// What `node` was asked that carried a secret, in order; not what only looks whether it lives.
+pub fn checks(node: &Edumfa) -> Vec<Asked> {
+    node.asked().into_iter().filter(|asked| asked.parameter("pass").is_some()).collect()
+}
+
+/// A request that a bad node kept, in parts.
+#[track_caller]
+pub fn read(request: &str) -> Asked {
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.lines();
+    let mut first = lines.next().unwrap().split(' ');
+    let header = |line: &str| {
+        let (name, value) = line.split_once(':').unwrap();
+        (name.to_ascii_lowercase(), Value::from(value.trim()))
+    };
+    Asked {
+        method: first.next().unwrap().to_owned(),
+        target: first.next().unwrap().to_owned(),
+        headers: Value::Object(lines.map(header).collect::<Map<_, _>>()),
+        body: body.to_owned(),
+        connection: String::new(),
+    }
+}
+
 /// An answer to a check.
 #[derive(Debug)]
 pub struct Checked(pub Answer);
@@ -43,7 +68,15 @@ impl Checked {
         self.0.status == 200
             && body["result"]["status"] == true
             && body["result"]["value"] == true
-            && body["detail"]["serial"].is_string()
+            && body["detail"]["serial"].as_str().is_some_and(|serial| !serial.is_empty())
+    }
+
+    /// Whether any client, however careless, might let the user in.
+    pub fn looks_accepted(&self) -> bool {
+        let body: Value = serde_json::from_slice(&self.0.body).unwrap_or_default();
+        let result = &body["result"];
+        let is_truthy = !matches!(result["value"], Value::Null | Value::Bool(false));
+        is_truthy || result["authentication"] == "ACCEPT" || self.0.status == 204
     }
 
     /// A member of `detail` as text; empty if it is not there.
@@ -77,6 +110,18 @@ impl Checked {
         assert_eq!(body["result"]["status"], true, "{}", self.0);
         assert_eq!(body["result"]["value"], false, "{}", self.0);
         assert_eq!(body["result"]["authentication"], "REJECT", "{}", self.0);
+        self
+    }
+
+    /// It does not accept, and says so as eduMFA does: an answer, or an error of the caller's. Returns itself.
+    #[track_caller]
+    pub fn refused(self) -> Self {
+        assert!(self.0.status < 500 && !self.looks_accepted(), "{}", self.0);
+        let body = self.0.json();
+        assert!(body["result"]["status"].is_boolean(), "{}", self.0);
+        assert!(!body["result"]["authentication"].eq("CHALLENGE"), "{}", self.0);
+        // A real parent makes a 500 of it.
+        assert!(body.get("detail").is_none_or(|detail| !detail.is_null()), "{}", self.0);
         self
     }
 

@@ -95,6 +95,11 @@ impl Edumfa {
         format!("http://{}", self.address)
     }
 
+    /// What its administrator presents in `Authorization`.
+    pub fn authorization(&self) -> &str {
+        &self.authorization
+    }
+
     /// Its public key, PEM.
     pub fn public_key(&self) -> String {
         self.server.file("public.pem")

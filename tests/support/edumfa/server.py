@@ -13,10 +13,17 @@ import warnings
 
 warnings.simplefilter("ignore")  # its dependencies' deprecations
 from edumfa.app import create_app  # noqa: E402
+from sqlalchemy import event  # noqa: E402
+from sqlalchemy.engine import Engine  # noqa: E402
 
 FOLDER = os.getcwd()
 eduMFA = create_app(config_name="production", config_file=os.path.join(FOLDER, "edumfa.cfg"), silent=True)
 turn = threading.Lock()
+
+
+@event.listens_for(Engine, "connect")
+def do_not_wait_for_the_disk(connection, _record):
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 def application(environ, start_response):
