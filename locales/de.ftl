@@ -83,6 +83,18 @@ loop-portal-over-http = Sie haben { $host } mit http:// aufgerufen, Ihr Browser 
     .user = Öffnen Sie die Seite noch einmal, mit https:// am Anfang der Adresse.
     .administrator = portal.url muss mit https:// beginnen, und { $host } muss von http auf https umleiten. Gibt es nur unverschlüsseltes HTTP, setzen Sie sessions.cookie.secured auf 0.
 
+## Der zweite Faktor
+
+factor-title = Ein zweiter Faktor ist nötig
+factor-user = Sie sind als { $user } angemeldet.
+factor-message = Ihr Authentifizierungsserver sagt:
+factor-waiting = Bitte bestätigen Sie auf Ihrem anderen Gerät. Diese Seite geht dann von selbst weiter.
+factor-not-confirmed = Es wurde nicht rechtzeitig bestätigt. Geben Sie stattdessen ein Einmalpasswort ein, oder melden Sie sich neu an.
+factor-otp = Einmalpasswort, hinter Ihrer PIN, falls Sie eine haben
+factor-check = Prüfen
+factor-refused = Das wurde nicht angenommen. Bitte versuchen Sie es noch einmal.
+factor-throttled = Zu viele Versuche. Bitte warten Sie eine Weile und versuchen Sie es dann noch einmal.
+
 ## Ablehnungen, auf dem Host einer Anwendung
 
 denied-forbidden = Sie dürfen diese Seite nicht öffnen.

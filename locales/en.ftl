@@ -84,6 +84,18 @@ loop-portal-over-http = You opened { $host } with http://, but your browser only
     .user = Open the page again with https:// at the beginning of its address.
     .administrator = portal.url has to begin with https://, and { $host } has to redirect from http to https. For plain HTTP only, set sessions.cookie.secured to 0.
 
+## The second factor
+
+factor-title = A second factor is needed
+factor-user = You are logged in as { $user }.
+factor-message = Your authentication server says:
+factor-waiting = Waiting for you to confirm on your other device. This page continues by itself.
+factor-not-confirmed = It was not confirmed in time. Type a one-time password instead, or log in again.
+factor-otp = One-time password, behind your PIN if you have one
+factor-check = Check
+factor-refused = That was not accepted. Please try again.
+factor-throttled = Too many tries. Please wait a while, then try again.
+
 ## Denials, on an application's own host
 
 denied-forbidden = You are not allowed to open this page.

@@ -83,6 +83,18 @@ loop-portal-over-http = Vous avez ouvert { $host } en http://, mais votre naviga
     .user = Ouvrez de nouveau la page, avec https:// au début de son adresse.
     .administrator = portal.url doit commencer par https://, et { $host } doit rediriger de http vers https. Pour du HTTP non chiffré uniquement, réglez sessions.cookie.secured sur 0.
 
+## Le second facteur
+
+factor-title = Un second facteur est nécessaire
+factor-user = Vous êtes connecté en tant que { $user }.
+factor-message = Votre serveur d’authentification indique :
+factor-waiting = En attente de votre confirmation sur votre autre appareil. Cette page continue d’elle-même.
+factor-not-confirmed = Aucune confirmation n’est arrivée à temps. Saisissez plutôt un mot de passe à usage unique, ou reconnectez-vous.
+factor-otp = Mot de passe à usage unique, après votre code PIN si vous en avez un
+factor-check = Vérifier
+factor-refused = Cela n’a pas été accepté. Veuillez réessayer.
+factor-throttled = Trop de tentatives. Veuillez patienter un moment, puis réessayer.
+
 ## Refus, sur l’hôte d’une application
 
 denied-forbidden = Vous n’avez pas le droit d’ouvrir cette page.

@@ -87,6 +87,23 @@ pub fn credential(source: &KeySource) -> anyhow::Result<Secret> {
     Ok(Secret::new(bytes.strip_suffix(b"\n").unwrap_or(bytes).to_vec()))
 }
 
+/// What a file holds; one that does not exist is created with what `make` makes, mode 0600.
+///
+/// # Errors
+/// The file cannot be read or written.
+pub fn load_or_create_with(
+    path: &Path,
+    make: impl FnOnce() -> anyhow::Result<Secret>,
+) -> anyhow::Result<Secret> {
+    if !path.exists() {
+        let made = make().with_context(failed(path))?;
+        if write_new(path, made.expose())? {
+            tracing::info!(path = %path.display(), "created a key");
+        }
+    }
+    read(path)?.with_context(failed(path))
+}
+
 /// Makes a key that signs assertions, and returns its id. A file that is there stays as it is.
 ///
 /// # Errors

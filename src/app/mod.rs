@@ -5,6 +5,7 @@
 
 pub mod admin_client;
 mod connections;
+pub mod factors;
 mod grpc;
 pub mod hint;
 mod http;
@@ -80,10 +81,14 @@ impl Daemon {
     ///
     /// # Errors
     /// Something cannot be opened or bound; the message says what and what to do.
-    pub fn build(settings: Settings) -> anyhow::Result<Self> {
+    pub fn build(mut settings: Settings) -> anyhow::Result<Self> {
         let key = keys::load_or_create(&settings.sessions_key)?;
         let (store, newest) = open_store(&settings)?;
-        let clock = Clock::start(newest);
+        let store = Arc::new(store);
+        let signer = settings.mfa.as_ref().and_then(|mfa| mfa.signing_key.as_deref());
+        let signer = signer.map(factors::signer).transpose()?;
+        let factors = factors::Opened::new(settings.mfa.take())?;
+        let clock = Clock::start(newest.max(factors.newest));
         let names: Vec<Arc<str>> = settings
             .policy
             .applications
@@ -91,6 +96,7 @@ impl Daemon {
             .map(|application| Arc::clone(&application.name))
             .collect();
         let metrics = Arc::new(Metrics::new(&names));
+        let factors = factors.build(&key, Arc::clone(&store), &metrics)?;
         let (audit, audit_writer) = Audit::open(settings.audit.as_deref()).with_context(|| {
             format!("cannot open the audit log {:?}; check `audit.path`", settings.audit)
         })?;
@@ -101,24 +107,27 @@ impl Daemon {
         let refusals =
             RefusalSettings { shown_variables: settings.shown_variables, loaded: clock.now() };
         let login = LoginSettings { choice: settings.portal.choice };
-        let authority = Arc::new(Authority::new(
-            settings.policy,
-            login,
-            refusals,
-            Arc::clone(&sessions),
-            audit,
-            metrics,
-        ));
+        let authority =
+            Authority::new(settings.policy, login, refusals, Arc::clone(&sessions), audit, metrics);
+        let authority = Arc::new(match factors {
+            Some(factors) => authority.with_factors(factors),
+            None => authority,
+        });
         let toucher = Arc::clone(&sessions);
         let sweeper = Arc::clone(&sessions);
-        let background = vec![
+        let mut background = vec![
             tokio::spawn(async move { toucher.write_touches(touches).await }),
             tokio::spawn(sweep_forever(sweeper, clock)),
         ];
+        background.extend(authority.factors().into_iter().flat_map(|f| factors::probes(f, clock)));
         let stopping = Arc::new(AtomicBool::new(false));
         let pages =
             Pages::new(settings.portal.logo).context("cannot prepare the portal's pages")?;
         let edge = Edge::new(Arc::clone(&authority), clock, settings.portal.url, pages);
+        let edge = match signer {
+            Some(signer) => edge.signing(signer),
+            None => edge,
+        };
         let edge = web::Data::new(edge);
         let listen = settings.listen;
         let grpc =

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
+use crate::app::factors;
 pub use crate::authority::refusals::KeptRefusal;
 use crate::authority::refusals::RefusalSettings;
 use crate::authority::{Authority, LoginSettings};
@@ -99,7 +100,12 @@ impl Rehearsal {
         let login = LoginSettings { choice: settings.portal.choice };
         let refusals = RefusalSettings { shown_variables: Vec::new(), loaded: now };
         let shared = Arc::clone(&sessions);
+        let factors = settings.mfa.take().map(|mfa| factors::rehearsed(mfa, &metrics));
         let authority = Authority::new(settings.policy, login, refusals, shared, audit, metrics);
+        let authority = match factors {
+            Some(factors) => authority.with_factors(factors),
+            None => authority,
+        };
         Ok(Self { authority, sessions, trust, slave })
     }
 

@@ -184,6 +184,22 @@ impl Authority {
                         let granted = self.grant(question, found, Reason::Session, now, recorder);
                         reused_within(granted, met_for)
                     }
+                    Err(reason) if self.could_meet(requirement, question.scheme) => {
+                        if !R::HAPPENS {
+                            recorder.note(Stage::Requirement, || {
+                                "a second factor can meet that".to_owned()
+                            });
+                            return Decision::Challenge(reason);
+                        }
+                        let ride = self.ride(request, question, &found, requirement, now);
+                        match Box::pin(ride).await {
+                            None => Decision::Challenge(reason),
+                            Some(Err(refusal)) => refusal,
+                            Some(Ok(raised)) => {
+                                self.grant(question, raised, Reason::Session, now, recorder)
+                            }
+                        }
+                    }
                     Err(reason) => Decision::Deny(reason),
                 }
             }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::authority::Authority;
+use crate::authority::factor::Factors;
 use crate::domain::decision::Reason;
 use crate::domain::explanation::{Recorder, Stage};
 use crate::domain::request::Scheme;
@@ -45,6 +46,13 @@ impl Authority {
             }
         });
         age.and_then(|age| most.checked_sub(age)).ok_or(Reason::FactorTooOld)
+    }
+
+    /// Whether a second factor could meet what is demanded; if not, whoever is sent to have one checked would come
+    /// back in vain.
+    pub(super) fn could_meet(&self, demanded: Requirement, scheme: Scheme) -> bool {
+        let suffices = |factors: &Factors| demanded.level <= factors.settings().auth_level;
+        self.factors.as_deref().is_some_and(suffices) && !self.is_exposed(scheme)
     }
 
     /// The highest level that counts: a cookie that can be read on the wire is never worth more than

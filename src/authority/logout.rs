@@ -75,6 +75,9 @@ impl Authority {
         let refused = |error| Self::refused(&error);
         let main = self.sessions.cookies().read_main(request.portal.cookies);
         let (mut live, _) = self.presented(&main, now).await.map_err(refused)?;
+        for id in &main.ids {
+            live.extend(self.sessions.successor(id, now).await.map_err(refused)?);
+        }
         // Over plain HTTP the browser has only the other half, and means the same session.
         if let Some(http) = self.presented_over_http(&request.portal) {
             live.extend(self.presented(&http, now).await.map_err(refused)?.0);

@@ -9,6 +9,7 @@ mod demand;
 mod derived;
 pub mod explain;
 mod exports;
+pub mod factor;
 mod identify;
 pub mod login;
 pub mod logout;
@@ -30,6 +31,7 @@ use bytes::Bytes;
 use crate::authority::assertions::AssertionsCache;
 use crate::authority::derived::Derivations;
 use crate::authority::exports::ExportsCache;
+use crate::authority::factor::Factors;
 use crate::authority::loops::LoginLoops;
 use crate::authority::losses::Losses;
 use crate::authority::refusals::{RefusalSettings, Refusals};
@@ -59,6 +61,7 @@ pub struct Authority {
     policy: Policy,
     login: LoginSettings,
     sessions: Arc<Sessions>,
+    factors: Option<Arc<Factors>>,
     derivations: Arc<Derivations>,
     exports: ExportsCache,
     losses: Arc<Losses>,
@@ -92,6 +95,7 @@ impl Authority {
             policy,
             login,
             sessions,
+            factors: None,
             derivations,
             exports,
             losses,
@@ -102,6 +106,18 @@ impl Authority {
             failed_rules,
             refusals: Refusals::new(refusals),
         }
+    }
+
+    /// The same with second factors, which `factors` checks.
+    #[must_use]
+    pub fn with_factors(self, factors: Factors) -> Self {
+        Self { factors: Some(Arc::new(factors)), ..self }
+    }
+
+    /// Who checks second factors, if anybody does.
+    #[must_use]
+    pub const fn factors(&self) -> Option<&Arc<Factors>> {
+        self.factors.as_ref()
     }
 
     /// Whether the daemon can decide: its store answers.

@@ -25,11 +25,10 @@ pub mod units;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+pub use crate::authority::factor::settings::{ApiKey, RegulationSettings, ValidateSettings};
 use crate::config::compile::Compiler;
 pub use crate::config::diagnostics::{Diagnostic, Diagnostics, Severity};
 use crate::config::document::Document;
@@ -40,8 +39,7 @@ use crate::config::mask::Mask;
 use crate::config::raw::RawConfig;
 use crate::config::secret_ref::Sources;
 use crate::domain::limits::CONFIG_BYTES;
-use crate::domain::network::Networks;
-use crate::domain::secret::{Secret, SecretDigest};
+use crate::domain::secret::Secret;
 use crate::edge::http::pages::Logo;
 use crate::mfa::settings::{FederationSettings, LocalSettings};
 use crate::policy::Policy;
@@ -117,39 +115,6 @@ pub struct LocalPlace {
     pub store: PathBuf,
     /// The key that they are encrypted with.
     pub key: KeySource,
-}
-
-/// Who may ask `/validate/*` (SEMANTICS F9); `callers` or `keys` is never empty.
-#[derive(Debug)]
-pub struct ValidateSettings {
-    /// Where callers are; empty is not checked.
-    pub callers: Networks,
-    /// What callers present, any of them; empty is not checked.
-    pub keys: Vec<ApiKey>,
-    /// Callers whose parameter `client` is believed.
-    pub override_client: Networks,
-}
-
-/// A key of callers of `/validate/*`.
-#[derive(Debug)]
-pub struct ApiKey {
-    /// `key-1`, `key-2`, ... in the order of the file; for logs and challenges.
-    pub name: Arc<str>,
-    /// Itself.
-    pub digest: SecretDigest,
-}
-
-/// What slows down guessing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RegulationSettings {
-    /// Failures in a row that cost a user nothing.
-    pub free_failures: u32,
-    /// The pause after the first failure above that; it doubles with each further one.
-    pub pause: Duration,
-    /// The longest pause; not shorter than `pause`.
-    pub longest_pause: Duration,
-    /// Failures of one client a minute, over all users; at least 1.
-    pub per_client: u32,
 }
 
 /// A checked configuration.

@@ -52,6 +52,15 @@ reasons! {
     ConflictingSessions = "conflicting_sessions", Login, "Two different live sessions came under one cookie name; both were ended. Look for a foreign cookie on a parent domain.";
     LevelTooLow = "level_too_low", FactorNeeded, "The session's level is lower than what is demanded. A second factor can raise it.";
     FactorTooOld = "factor_too_old", FactorNeeded, "The rule demands that a second factor was checked for this session no longer than `factor_max_age` ago, and none was. Have a second factor checked (again).";
+    FactorAccepted = "factor_accepted", Allowed, "A second factor was accepted.";
+    FactorRefused = "factor_refused", FactorRefused, "No node accepted the second factor: it is wrong, its token is locked, disabled or unknown, or it was declined on the other device. The node's own log tells which.";
+    FactorUserMismatch = "factor_user_mismatch", FactorRefused, "The credentials in `Authorization` are of another user than the session; no node was asked.";
+    FactorWithoutToken = "factor_without_token", FactorRefused, "A node accepted, but named no token: several of the user's tokens match, or its policy lets users without tokens pass. Set `mfa.accept_without_serial` if that shall count.";
+    FactorPending = "factor_pending", FactorPending, "A challenge has to be answered first, or a node has not answered yet. Send the same again, or answer the challenge.";
+    FactorThrottled = "factor_throttled", Throttled, "Too many second factors were refused for this user, or for this client; see `mfa.regulation`.";
+    FactorUnavailable = "factor_unavailable", Unavailable, "No node told whether the second factor is right: one that might have accepted it is down or gave no definite answer. See the log, and `vouchsafe node test`.";
+    CallerNotAdmitted = "caller_not_admitted", Forbidden, "A caller of `/validate/*` is not in `mfa.api.callers`, or presents none of `mfa.api.keys`.";
+    MalformedQuestion = "malformed_question", BadRequest, "A request to `/validate/*` cannot be read, or a parameter is missing.";
     LogoutByRule = "logout_by_rule", Login, "A rule with effect `logout` matched; the client is sent to the portal's logout.";
     UntrustedPeer = "untrusted_peer", Forbidden, "The asking address is not in `trusted_proxies`, or asks on a unix socket while `unix` is not in it. Add the proxy, or find out who is asking.";
     NoClientAddress = "no_client_address", BadRequest, "The proxy did not report the client's address, and a unix socket's peer has none of its own. Set X-Forwarded-For in the proxy.";
@@ -105,6 +114,10 @@ pub enum Class {
     MasterRefused,
     /// A second factor is needed.
     FactorNeeded,
+    /// The second factor was not accepted.
+    FactorRefused,
+    /// The second factor waits for something.
+    FactorPending,
     /// Not for you.
     Forbidden,
     /// The question itself was wrong.
@@ -124,6 +137,8 @@ impl Class {
             Self::Login => "login",
             Self::MasterRefused => "master-refused",
             Self::FactorNeeded => "factor-needed",
+            Self::FactorRefused => "factor-refused",
+            Self::FactorPending => "factor-pending",
             Self::Forbidden => "forbidden",
             Self::BadRequest => "bad-request",
             Self::Throttled => "throttled",

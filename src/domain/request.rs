@@ -22,12 +22,20 @@ pub enum Dialect {
     EnvoyGrpc,
     /// Forward auth: Traefik, Caddy, HAProxy.
     Forward,
+    /// eduMFA's protocol at `/validate/*`.
+    Validate,
 }
 
 impl Dialect {
     /// All dialects, in the order of their discriminants.
-    pub const ALL: [Self; 5] =
-        [Self::Nginx, Self::Portal, Self::EnvoyHttp, Self::EnvoyGrpc, Self::Forward];
+    pub const ALL: [Self; 6] = [
+        Self::Nginx,
+        Self::Portal,
+        Self::EnvoyHttp,
+        Self::EnvoyGrpc,
+        Self::Forward,
+        Self::Validate,
+    ];
 
     /// The name in metrics and logs.
     #[must_use]
@@ -38,6 +46,7 @@ impl Dialect {
             Self::EnvoyHttp => "envoy_http",
             Self::EnvoyGrpc => "envoy_grpc",
             Self::Forward => "forward",
+            Self::Validate => "validate",
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::edge::clock::Clock;
 use crate::edge::http::ExportNames;
 use crate::edge::http::pages::Pages;
 use crate::edge::removal::Removals;
+use crate::protocol::edumfa::signature::Signer;
 
 /// What every handler needs, made once.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub struct Edge {
     pub pages: Pages,
     /// What Envoy takes off a request before it goes on to an application.
     removals: Removals,
+    /// Signs answers to `/validate/*`, where that is wanted.
+    pub signer: Option<Signer>,
     /// Names of every application's exports, parsed once.
     export_names: ExportNames,
     /// Applications whose too large answers were already warned about.
@@ -54,7 +57,14 @@ impl Edge {
         let removals = Removals::new(&authority.trust_header_names(), &names);
         let export_names = ExportNames::new(&names);
         let warned = names.iter().map(|_| AtomicBool::new(false)).collect();
-        Self { authority, clock, portal_url, pages, removals, export_names, warned }
+        let signer = None;
+        Self { authority, clock, portal_url, pages, removals, signer, export_names, warned }
+    }
+
+    /// The same that signs what it answers to `/validate/*`.
+    #[must_use]
+    pub fn signing(self, signer: Signer) -> Self {
+        Self { signer: Some(signer), ..self }
     }
 
     /// Counts, and once an application logs, an answer whose head does not fit nginx's default buffer.

@@ -14,7 +14,7 @@ use crate::domain::request::{AuthRequest, Dialect, Purpose, reference};
 use crate::domain::target::{PathForms, Target};
 use crate::edge::Edge;
 use crate::edge::http::pages::Page;
-use crate::edge::http::portal::LOOP_MARK;
+use crate::edge::http::portal::{LOOP_MARK, MFA};
 
 /// A refusal, ready to be said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +91,8 @@ pub const fn retry_after(class: Class) -> Option<&'static str> {
         | Class::Login
         | Class::MasterRefused
         | Class::FactorNeeded
+        | Class::FactorRefused
+        | Class::FactorPending
         | Class::Forbidden
         | Class::BadRequest => None,
     }
@@ -107,7 +109,7 @@ fn call(request: &AuthRequest<'_>, refusal: &mut Refusal) {
         // Envoy makes a gRPC status of the HTTP status itself, and the message of the body.
         (true, Dialect::EnvoyHttp | Dialect::EnvoyGrpc) => word.clone_into(&mut refusal.body),
         // A body would be read as a message of the call.
-        (true, Dialect::Forward | Dialect::Nginx | Dialect::Portal) => {
+        (true, Dialect::Forward | Dialect::Nginx | Dialect::Portal | Dialect::Validate) => {
             refusal.headers.push(("content-type", "application/grpc".to_owned()));
             refusal.headers.push(("grpc-status", grpc_status(refusal.status).to_owned()));
             refusal.headers.push(("grpc-message", word.to_owned()));
@@ -150,6 +152,12 @@ fn challenge(edge: &Edge, request: &AuthRequest<'_>, purpose: Purpose, reason: R
             let location = format!("{}logout", edge.portal_url);
             Refusal { headers: vec![("location", location)], ..Refusal::with(302) }
         }
+        Purpose::Navigation if reason.class() == Class::FactorNeeded => {
+            let back = return_url(request).map(|url| escape_base64(&STANDARD.encode(url)));
+            let query = back.map_or_else(String::new, |url| format!("?url={url}"));
+            let location = format!("{}{MFA}{query}", edge.portal_url);
+            Refusal { headers: vec![("location", location)], ..Refusal::with(302) }
+        }
         Purpose::Navigation => {
             let query =
                 return_url(request).map_or_else(String::new, |url| query(edge, request, &url));
@@ -157,7 +165,8 @@ fn challenge(edge: &Edge, request: &AuthRequest<'_>, purpose: Purpose, reason: R
             Refusal { headers: vec![("location", location)], ..Refusal::with(302) }
         }
         Purpose::Call => {
-            let scheme = format!("SSO {}", edge.portal_url);
+            let path = if reason.class() == Class::FactorNeeded { MFA } else { "" };
+            let scheme = format!("SSO {}{path}", edge.portal_url);
             Refusal { headers: vec![("www-authenticate", scheme)], ..Refusal::with(401) }
         }
     }

@@ -206,7 +206,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
     fn question<'a>(user: &'a str, holder: Holder<'a>, transaction: &'a str) -> Question<'a> {
-        Question { user, holder, transaction, ..Question::new(Event::Check, holder) }
+        Question { user, transaction, ..Question::new(Event::Check, holder) }
     }
 
     async fn kept(store: &Store, holder: Holder<'_>) -> Box<str> {

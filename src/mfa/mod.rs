@@ -8,6 +8,7 @@ pub mod breaker;
 pub mod challenge;
 pub mod condition;
 pub mod facts;
+pub mod federation;
 pub mod home;
 pub mod node;
 pub mod settings;

@@ -10,10 +10,13 @@ use crate::domain::time::Timestamp;
 use crate::session::owner::index_of;
 use crate::session::record::{Draft, Kind, Session, Standing};
 use crate::session::{Keyed, Lookup, SessionError, Sessions, bury, ended_keys, new_record};
-use crate::store::{Applied, Expect, Write};
+use crate::store::{Applied, Expect, StoreError, Write};
 
 /// How often a refresh is tried again when others change the same session.
 const REFRESH_ATTEMPTS: usize = 3;
+
+/// How often all of a user's sessions are looked for: the last time finds none.
+const END_ROUNDS: usize = 8;
 
 /// How many sessions end in one batch, so that nobody waits long behind it.
 const END_BATCH: usize = 128;
@@ -69,11 +72,32 @@ impl Sessions {
         Ok(())
     }
 
-    /// Ends every session of `owner`; durable when it returns. Says how many there were.
+    /// Ends every session of `owner`, those too that go on under a new id meanwhile; durable when it returns. Says
+    /// how many there were.
     ///
     /// # Errors
-    /// The store did not acknowledge: some may live on; tell the client so.
+    /// The store did not acknowledge, or others kept opening sessions: some may live on; tell the client so.
     pub async fn end_all(&self, owner: Owner<'_>, now: Timestamp) -> Result<u64, SessionError> {
+        let mut all = 0;
+        for _ in 0..END_ROUNDS {
+            let (ended, of_cookies) = self.end_found(owner, now).await?;
+            all += ended;
+            // A program's next call may open its session again at once; that is no session that was missed.
+            if !of_cookies {
+                return Ok(all);
+            }
+        }
+        Err(SessionError::Store(StoreError::Unavailable(
+            "sessions were opened faster than they were ended".into(),
+        )))
+    }
+
+    /// One look at the sessions of `owner`, and their end: how many, and whether people's were among them.
+    async fn end_found(
+        &self,
+        owner: Owner<'_>,
+        now: Timestamp,
+    ) -> Result<(u64, bool), SessionError> {
         let members = self.store.members(index_of(owner), now).await?;
         let members: HashSet<SessionKey> = members.into_iter().map(SessionKey).collect();
         let mut sessions: Vec<Keyed> = Vec::new();
@@ -91,7 +115,8 @@ impl Sessions {
         for some in sessions.chunks(END_BATCH) {
             self.end(some, now).await?;
         }
-        Ok(sessions.len() as u64)
+        let of_cookies = sessions.iter().any(|(_, session)| session.kind() != Kind::Fingerprint);
+        Ok((sessions.len() as u64, of_cookies))
     }
 
     /// Writes `bytes` over exactly `current`, or tells what is there instead.

@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
-use crate::domain::identity::{Asserted, SessionKey};
+use crate::domain::identity::{Asserted, Owner, SessionKey};
 use crate::domain::network::octets;
 use crate::domain::secret::Secret;
 
@@ -28,6 +29,36 @@ impl Fingerprinter {
     #[must_use]
     pub fn key(&self, asserted: &Asserted<'_>) -> SessionKey {
         self.hash([asserted.master, asserted.realm, asserted.user], asserted.client)
+    }
+
+    /// What a form that belongs to this session carries, so that no other page can send it: 64 hex digits.
+    #[must_use]
+    pub fn form_token(&self, session: SessionKey) -> String {
+        let mut mac = self.0.clone();
+        mac.update(b"vouchsafe form\0");
+        mac.update(&session.0);
+        let hash: [u8; 32] = mac.finalize().into_bytes().into();
+        HEXLOWER.encode(&hash)
+    }
+
+    /// HMAC over what credentials are used for, whose they are said to be, from where, and their hash.
+    #[must_use]
+    pub fn credential_key(
+        &self,
+        use_of: &str,
+        owner: Owner<'_>,
+        client: IpAddr,
+        credentials: &[u8],
+    ) -> SessionKey {
+        let mut mac = self.0.clone();
+        mac.update(b"vouchsafe credentials\0");
+        for part in [use_of, owner.master, owner.realm, owner.user] {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part.as_bytes());
+        }
+        mac.update(&octets(client));
+        mac.update(&Sha256::digest(credentials));
+        SessionKey(mac.finalize().into_bytes().into())
     }
 
     fn hash(&self, parts: [&str; 3], client: IpAddr) -> SessionKey {

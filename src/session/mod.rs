@@ -7,6 +7,7 @@
 pub mod cache;
 mod change;
 pub mod cookie;
+mod credential;
 pub mod fingerprint;
 mod flight;
 pub mod id;
@@ -119,7 +120,7 @@ pub struct Opened {
 /// All sessions of this installation, as far as this process sees them.
 #[derive(Debug)]
 pub struct Sessions {
-    store: Store,
+    store: Arc<Store>,
     /// None where the store itself is memory: one copy is enough.
     cache: Option<SessionCache>,
     flights: Flights,
@@ -137,11 +138,12 @@ impl Sessions {
     /// Puts the parts together; the queue is to be run by [`Sessions::write_touches`].
     #[must_use]
     pub fn new(
-        store: Store,
+        store: impl Into<Arc<Store>>,
         settings: SessionSettings,
         fingerprinter: Fingerprinter,
         metrics: Arc<Metrics>,
     ) -> (Self, TouchQueue) {
+        let store = store.into();
         let cache = match store.as_memory() {
             Some(_) => None,
             None => Some(SessionCache::new(&settings, Arc::clone(&metrics))),
@@ -166,6 +168,12 @@ impl Sessions {
     #[must_use]
     pub const fn cookies(&self) -> &SessionCookies {
         &self.cookies
+    }
+
+    /// What a form that belongs to the session under `key` carries, so that no other page can send it.
+    #[must_use]
+    pub fn form_token(&self, key: SessionKey) -> String {
+        self.fingerprinter.form_token(key)
     }
 
     /// What memory alone tells about `key`; `None` if the store has to be asked.
@@ -339,7 +347,7 @@ fn bury(key: SessionKey, now: Timestamp) -> Write {
     Write {
         key: key.0,
         expect: Expect::Any,
-        value: Some(tombstone(now)),
+        value: Some(tombstone(now, None)),
         expires: now.plus(TOMBSTONE_LIFE),
         index: None,
     }

@@ -10,12 +10,15 @@ use crate::domain::factor::Factor;
 use crate::domain::identity::SessionKey;
 use crate::domain::time::Timestamp;
 use crate::session::id::SessionId;
-use crate::session::record::{Kind, Renewal, Session, Standing, alias, renewed};
+use crate::session::record::{Kind, Renewal, Session, Standing, alias, renewed, tombstone};
 use crate::session::{Keyed, Opened, SessionError, Sessions, bury, ended_keys, lost, new_record};
 use crate::store::{Applied, Expect, StoreError, Write};
 
 /// How often it is tried again when other nodes change the same session.
 const STEP_UP_ATTEMPTS: usize = 3;
+
+/// How many step-ups within a tombstone's life a logout follows.
+const SUCCESSIONS: usize = 8;
 
 /// The new ids of a session.
 struct Ids {
@@ -67,6 +70,32 @@ impl Sessions {
         )))
     }
 
+    /// The live session that the ended one of `id` goes on as, if it has just stepped up: for a logout that was
+    /// sent with the old id.
+    ///
+    /// # Errors
+    /// The store failed: nothing is known.
+    pub async fn successor(
+        &self,
+        id: &SessionId,
+        now: Timestamp,
+    ) -> Result<Option<Keyed>, SessionError> {
+        let mut key = id.key();
+        for _ in 0..SUCCESSIONS {
+            let record = self.store.get(key.0, now).await?;
+            let Some(session) = record.and_then(|record| self.view(&key, &record)) else { break };
+            match (session.kind(), session.partner()) {
+                (Kind::Tombstone, Some(successor)) => key = successor,
+                (Kind::Cookie, _) if key != id.key() => {
+                    let is_live = self.standing(&session, now) == Standing::Live;
+                    return Ok(is_live.then_some((key, session)));
+                }
+                _ => break,
+            }
+        }
+        Ok(None)
+    }
+
     /// The session under `key` as the store has it.
     async fn current(&self, key: SessionKey, now: Timestamp) -> Result<Session, SessionError> {
         let record = self.store.get(key.0, now).await?;
@@ -99,7 +128,12 @@ impl Sessions {
             partner: key_http.filter(|_| half.is_some()),
             factor: Some(*factor),
         };
-        let ends = Write { expect: Expect::Revision(current.revision()), ..bury(key, now) };
+        // Whoever still holds the old id and logs out means this session (O2).
+        let ends = Write {
+            expect: Expect::Revision(current.revision()),
+            value: Some(tombstone(now, Some(main))),
+            ..bury(key, now)
+        };
         let goes_on = Write {
             key: main.0,
             expect: Expect::Absent,

@@ -42,7 +42,7 @@ impl Here {
     }
 
     fn meanwhile(&self, batch: Vec<Write>) {
-        match &self.sessions.store {
+        match &*self.sessions.store {
             Store::Faulty(store) => store.meanwhile(batch),
             Store::Memory(_) | Store::Embedded(_) => panic!("another store"),
         }
@@ -129,4 +129,17 @@ async fn the_old_id_of_a_session_that_steps_up_is_ended_in_the_cache_too() {
         assert!(matches!(here.sessions.peek(&old, NOW), Some(Lookup::Ended)));
     }
     assert!(matches!(here.sessions.peek(&opened.key, NOW), Some(Lookup::Live(_))));
+}
+
+#[tokio::test]
+async fn a_logout_with_the_old_id_finds_the_session_that_it_goes_on_as() {
+    let (here, _) = Here::with_session().await;
+    let first = here.sessions.open_cookie(&asserted("d@x"), &[], NOW).await.unwrap();
+    assert!(here.sessions.successor(&first.id, NOW).await.unwrap().is_none(), "it is live itself");
+    let second = here.step_up(&(first.key, first.session)).await.unwrap();
+    let third = here.step_up(&(second.key, second.session)).await.unwrap();
+    let (found, _) = here.sessions.successor(&first.id, NOW).await.unwrap().unwrap();
+    assert_eq!(found, third.key);
+    here.sessions.end(&[(third.key, third.session)], NOW).await.unwrap();
+    assert!(here.sessions.successor(&first.id, NOW).await.unwrap().is_none());
 }

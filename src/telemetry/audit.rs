@@ -29,7 +29,7 @@ const DENIALS_PER_SECOND: u64 = 10;
 pub struct AuditLine {
     /// Milliseconds since the epoch.
     pub time_ms: u64,
-    /// What happened: `login`, `logout`, `switch`, `denial`.
+    /// What happened: `login`, `logout`, `switch`, `factor`, `denial`.
     pub event: &'static str,
     /// The exact reason of a denial.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,6 +55,12 @@ pub struct AuditLine {
     /// The session's short form; no cookie can be made from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// The MFA node that accepted a second factor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The serial of the token, in the node's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
     /// What was asked about: method, host and path, never the query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
@@ -84,6 +90,8 @@ impl AuditLine {
             realm: None,
             client: None,
             session: None,
+            node: None,
+            token: None,
             request: None,
             sessions: None,
             reference: None,

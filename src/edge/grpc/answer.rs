@@ -74,15 +74,11 @@ pub fn refused(refusal: Refusal, reason: Reason) -> CheckResponse {
     let status = Some(HttpStatus { code: i32::from(refusal.status) });
     let body = refusal.body;
     let class = reason.class();
-    let code = match class {
-        Class::Login => Code::Unauthenticated,
-        Class::Throttled => Code::ResourceExhausted,
-        Class::Unavailable => Code::Unavailable,
-        Class::Allowed
-        | Class::MasterRefused
-        | Class::FactorNeeded
-        | Class::Forbidden
-        | Class::BadRequest => Code::PermissionDenied,
+    let code = match refusal.status {
+        302 | 401 => Code::Unauthenticated,
+        429 => Code::ResourceExhausted,
+        503 => Code::Unavailable,
+        _ => Code::PermissionDenied,
     };
     let said = DeniedHttpResponse { status, headers, body };
     let response = if code == Code::Unavailable {

@@ -10,6 +10,7 @@ pub mod nginx;
 pub mod pages;
 pub mod portal;
 pub mod subrequest;
+mod validate;
 
 use actix_web::web;
 
@@ -23,5 +24,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/auth/envoy-override").to(subrequest::envoy_override))
         .service(web::resource("/auth/envoy/{target:.*}").to(subrequest::envoy))
         .service(jwks::resource())
+        .configure(validate::routes)
         .configure(portal::routes);
 }

@@ -130,6 +130,7 @@ mod tests {
             token_type: "",
             secret,
             transaction: "",
+            attributes: false,
             otp_only: false,
             client: None,
             holder: Holder::Caller("192.0.2.1"),

@@ -122,22 +122,25 @@ fn newest(mut factors: Vec<Factor<'_>>) -> Vec<Factor<'_>> {
     factors.split_off(factors.len().saturating_sub(FACTORS_PER_SESSION))
 }
 
-/// The bytes that stand for an ended session.
+/// The bytes that stand for an ended session; `successor` is what it goes on as, if it does.
 #[must_use]
-pub fn tombstone(now: Timestamp) -> Arc<[u8]> {
-    let mut bytes = head(Kind::Tombstone, 0, now, now);
-    bytes.resize(HEAD, 0);
-    bytes.into()
+pub fn tombstone(now: Timestamp, successor: Option<SessionKey>) -> Arc<[u8]> {
+    pointing(Kind::Tombstone, now, successor)
 }
 
 /// The bytes under the plain-HTTP key of a session that has two keys.
 #[must_use]
 pub fn alias(main: SessionKey, now: Timestamp) -> Arc<[u8]> {
-    let mut bytes = head(Kind::HttpAlias, 0, now, now);
+    pointing(Kind::HttpAlias, now, Some(main))
+}
+
+/// A record that holds nothing but perhaps another key.
+fn pointing(kind: Kind, now: Timestamp, to: Option<SessionKey>) -> Arc<[u8]> {
+    let mut bytes = head(kind, 0, now, now);
     bytes.resize(PARTNER, 0);
-    bytes.extend_from_slice(&main.0);
+    bytes.extend_from_slice(&to.map_or([0; 32], |key| key.0));
     bytes.resize(HEAD, 0);
-    if let Some(flags) = bytes.get_mut(3) {
+    if let (Some(_), Some(flags)) = (to, bytes.get_mut(3)) {
         *flags |= HAS_PARTNER;
     }
     bytes.into()

@@ -140,7 +140,7 @@ fn a_session_lives_until_its_timeouts_and_never_longer() {
 
 #[test]
 fn a_tombstone_is_ended_at_any_time() {
-    let tombstone = Session::view(&stored(tombstone(Timestamp::from_millis(5)))).unwrap();
+    let tombstone = Session::view(&stored(tombstone(Timestamp::from_millis(5), None))).unwrap();
     assert_eq!(
         tombstone.standing(Duration::MAX, Duration::MAX, Timestamp::from_millis(5)),
         Standing::Ended

@@ -2,7 +2,8 @@
 //!
 //! Must not know: sessions, policy, configuration, who asks and why. It gets what stands on a page and
 //! makes an answer of it; routes, status codes and cookies are the caller's. All links are relative, so
-//! that a proxy may put the portal below a path: pages work at `/` and at `/logout`, and only there.
+//! that a proxy may put the portal below a path: pages work at `/`, `/logout` and `/mfa`, and only there; the one for a
+//! second factor at `/mfa/poll` too.
 
 mod assets;
 mod language;
@@ -73,6 +74,8 @@ pub enum Page<'a> {
         /// As in `LoggedOut`.
         everywhere: bool,
     },
+    /// What is your second factor?
+    SecondFactor(SecondFactor<'a>),
     /// The browser comes back again and again without the cookie.
     Loop {
         /// The likely cause.
@@ -84,6 +87,27 @@ pub enum Page<'a> {
         /// The value of `url=` to try again with: form-decoded once, still Base64; empty without one.
         return_url: &'a str,
     },
+}
+
+/// The form for a second factor.
+#[derive(Debug, Clone, Copy)]
+pub struct SecondFactor<'a> {
+    /// Whose it is.
+    pub user: &'a str,
+    /// What the form carries, so that no other page can send it.
+    pub token: &'a str,
+    /// The value of `url=` to carry on: form-decoded once, still Base64.
+    pub return_url: Option<&'a str>,
+    /// The id of the challenge that is answered; empty if there is none.
+    pub transaction: &'a str,
+    /// A node's words about it, unverified.
+    pub message: &'a str,
+    /// If the page polls by itself: how often it has done so.
+    pub next_poll: Option<u32>,
+    /// Whether the page stands at `mfa/poll` rather than at `mfa`.
+    pub is_poll: bool,
+    /// Why the last try was refused.
+    pub refusal: Option<Class>,
 }
 
 /// All texts and pictures, prepared once and shared by all workers.

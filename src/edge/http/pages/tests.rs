@@ -67,6 +67,21 @@ fn each_page(foreign: &str, mut check: impl FnMut(&Page<'_>, u8)) {
     {
         check(&Page::LoggedOut { everywhere, return_refused }, 47);
     }
+    for (return_url, next_poll) in [(None, None), (Some(foreign), None), (Some(foreign), Some(3))] {
+        for refusal in [None, Some(Class::FactorRefused), Some(Class::Throttled)] {
+            let form = SecondFactor {
+                user: foreign,
+                token: "0badcafe",
+                return_url,
+                transaction: foreign,
+                message: foreign,
+                next_poll,
+                is_poll: next_poll.is_some(),
+                refusal,
+            };
+            check(&Page::SecondFactor(form), 0);
+        }
+    }
     for cause in [
         LoopCause::CookieNotReturned,
         LoopCause::PlainHttp,
@@ -122,7 +137,8 @@ fn all_languages_have_the_same_keys_with_the_same_variables() {
 fn every_text_that_is_used_exists_and_every_text_that_exists_is_used() {
     let in_template = Regex::new(r#"say\("([a-z0-9-]+)"\)"#).unwrap();
     let in_view =
-        Regex::new(r#""((?:choice|menu|logged|confirm|denied|error|loop)-[a-z0-9-]+)""#).unwrap();
+        Regex::new(r#""((?:choice|menu|logged|confirm|denied|error|loop|factor)-[a-z0-9-]+)""#)
+            .unwrap();
     let mut used = BTreeSet::new();
     for (pattern, source) in templates()
         .iter()
@@ -155,7 +171,13 @@ fn every_page_is_whole() {
     for language in LANGUAGES {
         each_page("plain", |page, number| {
             let html = html(&pages, page, language);
-            let base = if let Page::Denied { portal, .. } = page { *portal } else { "" };
+            let base = if let Page::Denied { portal, .. } = page {
+                portal
+            } else if matches!(page, Page::SecondFactor(SecondFactor { is_poll: true, .. })) {
+                "../"
+            } else {
+                ""
+            };
             for part in [
                 &format!("<html lang=\"{language}\">"),
                 "<title>",
@@ -208,6 +230,11 @@ fn what_comes_from_outside_is_escaped_exactly_once() {
                 | Page::Menu { applications: [], .. }
                 | Page::ConfirmLogout { return_url: Some(_), .. } => &[(escaped, 1)],
                 Page::Menu { .. } => &[(escaped, 2), ("?a=b&#38;c", 1)],
+                Page::SecondFactor(form) => match (form.return_url, form.next_poll) {
+                    (None, _) => &[(escaped, 3), (encoded, 0)],
+                    (Some(_), None) => &[(escaped, 4), (encoded, 0)],
+                    (Some(_), Some(_)) => &[(escaped, 4), (encoded, 2)],
+                },
                 Page::Loop { return_url: "", .. } => &[(encoded, 0)],
                 Page::Loop { .. } => &[(encoded, 1)],
                 Page::LoggedOut { .. } | Page::ConfirmLogout { return_url: None, .. } => {

@@ -8,8 +8,8 @@ use fluent_bundle::FluentArgs;
 use crate::authority::loops::LoopCause;
 use crate::authority::menu::MenuEntry;
 use crate::domain::decision::Class;
-use crate::edge::http::pages::Page;
 use crate::edge::http::pages::language::Language;
+use crate::edge::http::pages::{Page, SecondFactor};
 
 /// Error numbers of LemonLDAP::NG's portal that a page has by itself.
 mod number {
@@ -101,6 +101,20 @@ struct ConfirmLogout<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "second_factor.html")]
+struct FactorForm<'a> {
+    frame: Frame<'a>,
+    refusal: Option<String>,
+    message: &'a str,
+    token: &'a str,
+    return_url: Option<&'a str>,
+    transaction: &'a str,
+    /// Where the browser goes by itself.
+    poll: Option<String>,
+    is_polled: bool,
+}
+
+#[derive(Template)]
 #[template(path = "loop.html")]
 struct Loop<'a> {
     frame: Frame<'a>,
@@ -146,6 +160,7 @@ pub fn render(page: &Page<'_>, language: &Language, logo: bool) -> askama::Resul
             let frame = Frame::new(language, FluentArgs::new(), number::OK, "confirm-title");
             ConfirmLogout { frame, return_url, everywhere }.render()
         }
+        Page::SecondFactor(factor) => factor_form(factor, language),
         Page::Loop { cause, host, reference, return_url } => {
             let (key, cookie_domain) = loop_key(cause);
             let values = values(&[("host", host), ("cookie-domain", cookie_domain)]);
@@ -158,6 +173,25 @@ pub fn render(page: &Page<'_>, language: &Language, logo: bool) -> askama::Resul
             Loop { frame, cause, user, administrator, again, reference }.render()
         }
     }
+}
+
+fn factor_form(factor: SecondFactor<'_>, language: &Language) -> askama::Result<String> {
+    let SecondFactor { user, token, return_url, transaction, message, .. } = factor;
+    let base = if factor.is_poll { "../" } else { "" };
+    let frame = Frame::new(language, values(&[("user", user)]), number::OK, "factor-title");
+    let frame = Frame { base, ..frame };
+    let poll = factor.next_poll.map(|polls| {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("transaction_id", transaction).append_pair("polls", &polls.to_string());
+        query.extend_pairs(return_url.map(|url| ("url", url)));
+        format!("{base}mfa/poll?{}", query.finish())
+    });
+    let refusal = factor
+        .refusal
+        .map(|class| if class == Class::Throttled { "factor-throttled" } else { "factor-refused" });
+    let refusal = refusal.map(|key| frame.say(key));
+    let is_polled = factor.is_poll;
+    FactorForm { frame, refusal, message, token, return_url, transaction, poll, is_polled }.render()
 }
 
 /// Values for the variables of texts; always as text, so that no language writes 1 024 for a number.
@@ -187,7 +221,7 @@ const fn refusal_key(number: u8, class: Class) -> &'static str {
 const fn denial_key(class: Class) -> &'static str {
     match class {
         Class::MasterRefused => "denied-master",
-        Class::FactorNeeded => "denied-factor",
+        Class::FactorNeeded | Class::FactorRefused | Class::FactorPending => "denied-factor",
         Class::BadRequest => "denied-request",
         Class::Throttled => "denied-throttled",
         Class::Unavailable => "denied-unavailable",

@@ -47,6 +47,14 @@ struct Answer {
 }
 
 #[derive(Debug, Serialize)]
+struct Challenged<'a> {
+    result: u8,
+    error: u8,
+    transaction_id: &'a str,
+    message: &'a str,
+}
+
+#[derive(Debug, Serialize)]
 struct Status {
     status: u8,
 }
@@ -64,6 +72,13 @@ pub fn done(error: u8) -> HttpResponse {
 /// It is not.
 pub fn refusal(status: StatusCode, reason: Reason) -> HttpResponse {
     json(status, &Answer { error: error_number(reason), ..Answer::default() })
+}
+
+/// A challenge has to be answered first, or still is to be.
+pub fn challenged(transaction: &str, message: &str) -> HttpResponse {
+    let answer =
+        Challenged { result: 0, error: number::ERROR, transaction_id: transaction, message };
+    json(StatusCode::UNAUTHORIZED, &answer)
 }
 
 /// Whether there is a session.
@@ -103,6 +118,8 @@ pub const fn error_number(reason: Reason) -> u8 {
             Class::Allowed
             | Class::Login
             | Class::FactorNeeded
+            | Class::FactorRefused
+            | Class::FactorPending
             | Class::Forbidden
             | Class::BadRequest,
         ) => number::ERROR,

@@ -9,6 +9,7 @@ mod cross_site;
 mod json;
 mod login;
 mod logout;
+mod mfa;
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -25,6 +26,9 @@ use crate::edge::http::portal::asked::Asked;
 /// The parameter by which a suspicious challenge marks the way to the portal.
 pub const LOOP_MARK: &str = "again";
 
+/// Where a second factor is asked for, below the portal's URL.
+pub const MFA: &str = "mfa";
+
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, OPTIONS");
 
 /// Adds the portal's routes.
@@ -33,6 +37,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/").to(root))
         .service(web::resource("/logout").to(logout_path))
         .service(web::resource("/logout/backchannel").to(backchannel))
+        .service(web::resource("/mfa").to(mfa_path))
+        .service(web::resource("/mfa/poll").to(mfa_poll))
         .service(web::resource("/ping").to(ping))
         .service(web::resource("/assets/portal.css").to(async || Pages::sheet()))
         .service(web::resource("/assets/icon.svg").to(async || Pages::icon()))
@@ -56,6 +62,22 @@ async fn logout_path(
 ) -> HttpResponse {
     match read(&edge, &request, body).await {
         Ok(asked) => logout::answer(&edge, &asked).await,
+        Err(refusal) => refusal,
+    }
+}
+
+/// `/mfa`: the form for a second factor, and its answer.
+async fn mfa_path(edge: web::Data<Edge>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+    match read(&edge, &request, body).await {
+        Ok(asked) => mfa::form(&edge, &asked).await,
+        Err(refusal) => refusal,
+    }
+}
+
+/// `/mfa/poll`: whether a challenge was answered on another device.
+async fn mfa_poll(edge: web::Data<Edge>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+    match read(&edge, &request, body).await {
+        Ok(asked) => mfa::poll(&edge, &asked).await,
         Err(refusal) => refusal,
     }
 }

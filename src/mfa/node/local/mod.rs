@@ -25,6 +25,7 @@ use crate::domain::limits::FACTOR_SECRET_BYTES;
 use crate::domain::node::{Answer, Event, Question, Verdict};
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
+use crate::mfa::facts::{Facts, LastAuth, TokenFacts};
 use crate::mfa::settings::{LocalSettings, TokenKind};
 use crate::mfa::token::pin::{HashError, HashPool, Proofs};
 use crate::mfa::token::record::{Owner, Token};
@@ -110,53 +111,6 @@ impl From<Answer> for LocalAnswer {
     }
 }
 
-/// What the conditions of handlers ask about.
-#[derive(Debug, Default)]
-pub struct Facts {
-    /// How many tokens the user has.
-    pub user_tokens: usize,
-    /// The token concerned: that of the serial, else the user's only one.
-    pub token: Option<TokenFacts>,
-}
-
-/// What the conditions of handlers ask about a token.
-#[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
-pub struct TokenFacts {
-    /// Its serial.
-    pub serial: Box<str>,
-    /// Its type.
-    pub kind: TokenKind,
-    /// Its realms: that of its owner.
-    pub realms: Vec<Box<str>>,
-    /// Its owner's resolver; empty without an owner.
-    pub resolver: Box<str>,
-    /// Whether its fail counter is at its maximum.
-    pub is_locked: bool,
-    /// Whether it was assigned.
-    pub has_owner: bool,
-    /// Whether its owner is not in the users' file any more.
-    pub is_orphaned: bool,
-    /// Whether now lies in its validity.
-    pub is_valid: bool,
-    /// HOTP: the next counter. TOTP: the last step that was used. As eduMFA counts.
-    pub otp_counter: u64,
-    /// Failures in a row.
-    pub fail_count: u32,
-    /// Tries that were counted; a locked token counts none.
-    pub count_auth: u64,
-    /// Those that succeeded.
-    pub count_auth_success: u64,
-    /// Those that failed.
-    pub count_auth_fail: u64,
-    /// When it succeeded last.
-    pub last_auth: Option<Timestamp>,
-    /// Empty if it is ready.
-    pub rollout_state: Box<str>,
-    /// What is noted about it.
-    pub info: Vec<(Box<str>, Box<str>)>,
-}
-
 impl LocalNode {
     /// The node whose tokens lie in `store`, sealed under keys that come out of `key`, 32 random bytes.
     #[must_use]
@@ -218,66 +172,69 @@ impl LocalNode {
         Ok(())
     }
 
-    /// What conditions ask about a user and a token; each may be empty.
+    /// What is known of whom a question is about, and of the token of its serial, else the user's only one.
     ///
     /// # Errors
     /// The tokens cannot be read: nothing is known.
     pub async fn facts(
         &self,
-        user: &str,
-        realm: &str,
-        resolver: &str,
-        serial: &str,
+        question: &Question<'_>,
         now: Timestamp,
     ) -> Result<Facts, LocalError> {
-        let named = match serial {
+        let named = match question.serial {
             "" => None,
             serial => self.tokens.get(serial, now).await?,
         };
         let who = match named.as_ref().and_then(|loaded| loaded.token.owner.as_ref()) {
-            Some(owner) if user.trim().is_empty() => {
+            Some(owner) if question.user.trim().is_empty() => {
                 Some(Who { user: owner.user.clone(), realm: owner.realm.clone() })
             }
-            _ => Some(self.resolve(user, realm)).filter(|who| !who.user.is_empty()),
+            _ => {
+                let who = self.resolve(question.user, question.realm);
+                Some(who).filter(|who| !who.user.is_empty())
+            }
         };
-        let mut own = match who {
-            Some(who) => self.tokens.of(&who, now).await?,
+        let mut own = match &who {
+            Some(who) => self.tokens.of(who, now).await?,
             None => Vec::new(),
         };
-        own.retain(|loaded| is_from(&loaded.token, resolver));
-        let user_tokens = own.len();
-        let only = if user_tokens == 1 && serial.is_empty() { own.pop() } else { None };
+        own.retain(|loaded| is_from(&loaded.token, question.resolver));
+        let resolver =
+            who.and_then(|who| self.people.find(&who, "")).map(|user| user.resolver.clone());
+        let tokens = i64::try_from(own.len()).ok();
+        let only = if own.len() == 1 && question.serial.is_empty() { own.pop() } else { None };
         let token = named.or(only).map(|loaded| self.token_facts(loaded.token, now));
-        Ok(Facts { user_tokens, token })
+        Ok(Facts { resolver, tokens, token })
     }
 
     fn token_facts(&self, mut token: Token, now: Timestamp) -> TokenFacts {
+        let number = |count: u64| i64::try_from(count).ok();
         token.lift(&self.settings, now);
         let is_locked = token.is_locked(&self.settings);
         let is_valid = token.is_valid_at(now);
         let used = token.next.saturating_sub(u64::from(token.kind == TokenKind::Totp));
-        let last_auth = token.last_success();
+        let last_auth = token.last_success().map_or(LastAuth::Never, LastAuth::At);
         let has_owner = token.owner.is_some();
         let is_orphaned = self.people.are_listed()
             && token.owner.as_ref().is_some_and(|owner| self.owner_of(owner).is_none());
         let (realm, resolver) = token.owner.map(|owner| (owner.realm, owner.resolver)).unzip();
         TokenFacts {
-            serial: token.serial,
-            kind: token.kind,
-            realms: realm.into_iter().collect(),
-            resolver: resolver.unwrap_or_default(),
-            is_locked,
-            has_owner,
-            is_orphaned,
-            is_valid,
-            otp_counter: used,
-            fail_count: token.fail_count,
-            count_auth: token.count_auth,
-            count_auth_success: token.count_auth_success,
-            count_auth_fail: token.count_auth_fail,
+            serial: Some(token.serial),
+            token_type: Some(token.kind.as_str().into()),
+            realms: Some(realm.into_iter().collect()),
+            resolver: Some(resolver.unwrap_or_default()),
+            is_locked: Some(is_locked),
+            has_owner: Some(has_owner),
+            is_orphaned: Some(is_orphaned),
+            is_valid: Some(is_valid),
+            otp_counter: number(used),
+            fail_counter: Some(i64::from(token.fail_count)),
+            count_auth: number(token.count_auth),
+            count_auth_success: number(token.count_auth_success),
+            count_auth_fail: number(token.count_auth_fail),
             last_auth,
-            rollout_state: token.rollout_state,
-            info: token.info.into_iter().collect(),
+            rollout_state: Some(token.rollout_state),
+            info: Some(token.info.into_iter().collect()),
         }
     }
 

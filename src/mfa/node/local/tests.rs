@@ -1,6 +1,5 @@
 //! The local node against what eduMFA answered (goldens by name), and against itself in parallel.
 
-use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::*;
@@ -55,21 +54,13 @@ async fn add(node: &LocalNode, kind: TokenKind, serial: &str, user: &str, pin: &
 }
 
 fn question<'a>(user: &'a str, secret: Option<&'a Secret>) -> Question<'a> {
-    Question {
-        event: Event::Check,
-        user,
-        realm: "",
-        resolver: "",
-        serial: "",
-        token_type: "",
-        secret,
-        transaction: "",
-        otp_only: false,
-        client: None::<IpAddr>,
-        holder: Holder::Caller("test"),
-        authorization: None,
-        hops: "",
-    }
+    Question { user, secret, ..Question::new(Event::Check, Holder::Caller("test")) }
+}
+
+/// What is known of a user's tokens, or of one of them.
+async fn known(node: &LocalNode, user: &str, resolver: &str, serial: &str) -> Facts {
+    let question = Question { resolver, serial, ..question(user, None) };
+    node.facts(&question, NOW).await.unwrap()
 }
 
 async fn check(node: &LocalNode, user: &str, pass: &str) -> Answer {
@@ -80,8 +71,8 @@ async fn check_at(node: &LocalNode, user: &str, pass: &str, now: Timestamp) -> A
     node.ask(&question(user, Some(&secret(pass))), None, now).await.unwrap().answer
 }
 
-async fn fails(node: &LocalNode, serial: &str) -> u32 {
-    node.facts("", "", "", serial, NOW).await.unwrap().token.unwrap().fail_count
+async fn fails(node: &LocalNode, serial: &str) -> i64 {
+    known(node, "", "", serial).await.token.unwrap().fail_counter.unwrap()
 }
 
 /// What an answer says, in eduMFA's words.
@@ -207,8 +198,9 @@ async fn a_right_otp_on_a_token_that_may_not_be_used_is_refused_and_spent() {
     node.set_enabled("J", true, NOW).await.unwrap();
     assert_eq!(check(&node, "judy", &format!("cpin{}", otp(1))).await.verdict, Rejected);
     assert_eq!(check(&node, "judy", &format!("cpin{}", otp(2))).await.verdict, Accepted);
-    let facts = node.facts("judy", "", "", "", NOW).await.unwrap().token.unwrap();
-    assert_eq!((facts.otp_counter, facts.count_auth, facts.count_auth_fail), (3, 13, 12));
+    let facts = known(&node, "judy", "", "").await.token.unwrap();
+    assert_eq!((facts.otp_counter, facts.count_auth), (Some(3), Some(13)));
+    assert_eq!(facts.count_auth_fail, Some(12));
 }
 
 #[tokio::test]
@@ -225,8 +217,8 @@ async fn the_otp_alone_skips_the_pin_and_nothing_else() {
     assert_eq!(fails(&node, "F").await, 1);
     node.set_enabled("F", false, NOW).await.unwrap();
     assert_eq!(ask(&otp(1)).await.verdict, Rejected);
-    let facts = node.facts("", "", "", "F", NOW).await.unwrap();
-    assert!(facts.user_tokens == 0 && !facts.token.unwrap().has_owner);
+    let facts = known(&node, "", "", "F").await;
+    assert!(facts.tokens == Some(0) && facts.token.unwrap().has_owner == Some(false));
 }
 
 #[tokio::test]
@@ -354,25 +346,26 @@ async fn who_is_not_known_here_is_not_mine() {
 async fn facts_are_about_the_named_token_or_the_only_one() {
     let node =
         node_with(LocalSettings { users: Some(users(&[("a", "crealm", "r1")])), ..settings() });
-    assert!(node.facts("a", "", "", "", NOW).await.unwrap().token.is_none());
+    assert!(known(&node, "a", "", "").await.token.is_none());
     add(&node, TokenKind::Totp, "T", "a", "").await;
-    let facts = node.facts("a@crealm", "", "r1", "", NOW).await.unwrap();
+    let facts = known(&node, "a@crealm", "r1", "").await;
     let token = facts.token.unwrap();
     assert_eq!(
-        (facts.user_tokens, token.realms.as_slice(), &*token.resolver),
-        (1, &["crealm".into()][..], "r1")
+        (facts.tokens, token.realms.as_deref(), token.resolver.as_deref()),
+        (Some(1), Some(&["crealm".into()][..]), Some("r1"))
     );
-    assert!(token.has_owner && !token.is_orphaned && token.is_valid && !token.is_locked);
+    assert_eq!((token.has_owner, token.is_orphaned), (Some(true), Some(false)));
+    assert_eq!((token.is_valid, token.is_locked), (Some(true), Some(false)));
     add(&node, TokenKind::Hotp, "H", "a", "").await;
-    let facts = node.facts("a", "", "", "", NOW).await.unwrap();
-    assert!(facts.user_tokens == 2 && facts.token.is_none());
-    let facts = node.facts("", "", "", "H", NOW).await.unwrap();
-    assert_eq!((facts.user_tokens, facts.token.unwrap().kind), (2, TokenKind::Hotp));
+    let facts = known(&node, "a", "", "").await;
+    assert!(facts.tokens == Some(2) && facts.token.is_none());
+    let facts = known(&node, "", "", "H").await;
+    assert_eq!((facts.tokens, facts.token.unwrap().token_type.as_deref()), (Some(2), Some("hotp")));
     let without = LocalSettings { users: Some(users(&[])), ..settings() };
     let key = secret("a key of thirty-two random bytes");
     let later = LocalNode::new(without, node.tokens.store(), &key);
-    let token = later.facts("", "", "", "H", NOW).await.unwrap().token.unwrap();
-    assert!(token.is_orphaned);
+    let token = known(&later, "", "", "H").await.token.unwrap();
+    assert_eq!(token.is_orphaned, Some(true));
 }
 
 /// Asks the same of all nodes at once, from many threads.

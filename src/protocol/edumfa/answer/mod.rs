@@ -47,6 +47,18 @@ pub enum Unreadable {
     Failed,
 }
 
+/// Whether a body is an answer or an error of the protocol, whatever it says: what a probe wants to know.
+#[must_use]
+pub fn is_protocol(body: &[u8]) -> bool {
+    let document = serde_json::from_slice::<Value>(body);
+    document.is_ok_and(|document| {
+        document
+            .get("result")
+            .and_then(|result| result.get("status"))
+            .is_some_and(Value::is_boolean)
+    })
+}
+
 /// The answer to a question of this kind; `samlcheck` if it was asked at `/validate/samlcheck`, which only a check is.
 ///
 /// Source: golden cases `check_*`, `challenge_*`, `poll_*`, `triggerchallenge_*`, `samlcheck_*`.

@@ -1,0 +1,346 @@
+//! A factor that rides along with a request: `X-OTP`, or Basic credentials of the user that is established anyway
+//! (SEMANTICS F11, S3). Neither ever logs in.
+//!
+//! A check may take longer than a proxy waits, and proxies ask again. So it runs by itself, and its verdict is there
+//! for whoever comes back with the same credentials from the same client.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use moka::ops::compute::Op;
+use moka::sync::Cache;
+use smallvec::SmallVec;
+use tokio::sync::{Semaphore, watch};
+use zeroize::Zeroizing;
+
+use crate::authority::factor::{Checked, Factors, Wanted, WhoAsks};
+use crate::authority::question::Question;
+use crate::authority::{Authority, about};
+use crate::domain::decision::{Decision, Reason, SetCookie};
+use crate::domain::factor::Factor;
+use crate::domain::header::HeaderView;
+use crate::domain::identity::SessionKey;
+use crate::domain::limits::FACTOR_SECRET_BYTES;
+use crate::domain::node::{Event, Verdict};
+use crate::domain::request::AuthRequest;
+use crate::domain::secret::Secret;
+use crate::domain::time::Timestamp;
+use crate::policy::rule::Requirement;
+use crate::policy::trust::ambiguous;
+use crate::session::record::Kind;
+use crate::session::{Keyed, Sessions};
+
+/// How long a request waits for the verdict: shorter than the shipped proxies wait for a check.
+const PATIENCE: Duration = Duration::from_millis(2500);
+/// How long a verdict is there for whoever comes back.
+const RECORDED: Duration = Duration::from_secs(30);
+/// How often a verdict is told: to whoever waited for it, and once more.
+const TOLD: u32 = 2;
+/// Verdicts that are kept.
+const VERDICTS: u64 = 10_000;
+/// Checks that run by themselves at a time; of more none is begun.
+const CHECKS: usize = 256;
+
+/// What rides along.
+enum Rider<'a> {
+    /// `X-OTP`.
+    Otp(&'a [u8]),
+    /// Basic, and the whole value of `Authorization`.
+    Basic { user: Zeroizing<String>, secret: Secret, whole: &'a [u8] },
+}
+
+/// Checks that run by themselves, and their verdicts.
+#[derive(Debug)]
+pub struct Rides {
+    verdicts: Cache<[u8; 32], Arc<Ride>>,
+    places: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct Ride {
+    begun: Timestamp,
+    told: AtomicU32,
+    verdict: watch::Receiver<Option<Ridden>>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+enum Ridden {
+    Accepted { node: Arc<str>, token_type: Box<str>, serial: Box<str>, at: Timestamp },
+    Refused(Reason),
+}
+
+impl Default for Rides {
+    fn default() -> Self {
+        let verdicts = Cache::builder().max_capacity(VERDICTS).time_to_live(RECORDED * 2).build();
+        Self { verdicts, places: Arc::new(Semaphore::new(CHECKS)) }
+    }
+}
+
+impl Ridden {
+    fn factor(&self) -> Result<Factor<'_>, Reason> {
+        match self {
+            Self::Accepted { node, token_type, serial, at } => {
+                Factor::new(node, token_type, serial, *at).map_err(|_| Reason::FactorWithoutToken)
+            }
+            Self::Refused(reason) => Err(*reason),
+        }
+    }
+}
+
+impl<'a> Rider<'a> {
+    /// What the headers carry, if anything.
+    fn of(headers: &'a dyn HeaderView) -> Result<Option<Self>, Reason> {
+        if let Some(otp) = headers.unique("x-otp").map_err(ambiguous)? {
+            return Ok((!otp.is_empty()).then_some(Self::Otp(otp)));
+        }
+        let Some(whole) = headers.unique("authorization").map_err(ambiguous)? else {
+            return Ok(None);
+        };
+        let Some((scheme, encoded)) = whole.split_at_checked(6) else { return Ok(None) };
+        if !scheme.eq_ignore_ascii_case(b"basic ") {
+            return Ok(None);
+        }
+        let Ok(decoded) = STANDARD.decode(encoded.trim_ascii()) else { return Ok(None) };
+        let decoded = Zeroizing::new(decoded);
+        let Ok(text) = std::str::from_utf8(&decoded) else { return Ok(None) };
+        Ok(text.split_once(':').map(|(user, secret)| Self::Basic {
+            user: Zeroizing::new(user.to_owned()),
+            secret: Secret::new(secret.as_bytes().to_vec()),
+            whole,
+        }))
+    }
+
+    /// What tells one from another.
+    const fn credentials(&self) -> &'a [u8] {
+        match self {
+            Self::Otp(otp) => otp,
+            Self::Basic { whole, .. } => whole,
+        }
+    }
+
+    const fn use_of(&self) -> &'static str {
+        match self {
+            Self::Otp(_) => "x-otp",
+            Self::Basic { .. } => "basic",
+        }
+    }
+
+    fn secret(&self) -> Secret {
+        match self {
+            Self::Otp(otp) => Secret::new(otp.to_vec()),
+            Self::Basic { secret, .. } => Secret::new(secret.expose().to_vec()),
+        }
+    }
+}
+
+/// The session that a request is decided with, and the cookies that it brings.
+type Found = (Keyed, Vec<SetCookie>);
+
+impl Authority {
+    /// The session with the factor that rides along, checked if it was not yet; `None` if none does.
+    pub(in crate::authority) async fn ride(
+        &self,
+        request: &AuthRequest<'_>,
+        question: &Question<'_>,
+        found: &Found,
+        demanded: Requirement,
+        now: Timestamp,
+    ) -> Option<Result<Found, Decision>> {
+        let factors = self.factors.as_ref()?;
+        if !question.application.factor_in_request {
+            return None;
+        }
+        let rider = match Rider::of(request.headers) {
+            Ok(rider) => rider?,
+            Err(reason) => return Some(Err(Decision::Deny(reason))),
+        };
+        Some(self.ridden(factors, rider, question, found, demanded, now).await)
+    }
+
+    async fn ridden(
+        &self,
+        factors: &Arc<Factors>,
+        rider: Rider<'_>,
+        question: &Question<'_>,
+        found: &Found,
+        demanded: Requirement,
+        now: Timestamp,
+    ) -> Result<Found, Decision> {
+        let ((_, session), _) = found;
+        let owner = session.owner();
+        if let Rider::Basic { user, .. } = &rider
+            && **user != *owner.user
+        {
+            return Err(Decision::Deny(Reason::FactorUserMismatch));
+        }
+        let key = |use_of| {
+            self.sessions.credential_key(use_of, owner, question.client, rider.credentials())
+        };
+        if matches!(rider, Rider::Basic { .. })
+            && let Some(kept) = self.kept(key("kept"), found, now).await?
+            && self.is_met(demanded, &kept, question, now)
+        {
+            return Ok(kept);
+        }
+        let secret = rider.secret();
+        if secret.expose().len() > FACTOR_SECRET_BYTES {
+            return Err(Decision::Deny(Reason::FactorRefused));
+        }
+        let mut wanted =
+            Wanted::new(Event::Check, owner.user, owner.realm, WhoAsks::Session(found.0.0));
+        (wanted.secret, wanted.client) = (Some(secret), Some(question.client));
+        let verdict = factors.rides.verdict(factors, key(rider.use_of()), wanted, now).await;
+        let ridden = verdict.map_err(refusal)?;
+        let factor = ridden.factor().map_err(refusal)?;
+        let level = factors.settings().auth_level;
+        let worth = Sessions::with_factor(session, &factor, level);
+        let worth = worth.map_err(|error| Self::refused(&error))?;
+        // Before anything is written: an id must not change in an answer that cannot tell.
+        let key = key("kept");
+        let as_if = ((key, worth), found.1.clone());
+        if !self.is_met(demanded, &as_if, question, now) {
+            return Err(Decision::Deny(Reason::FactorTooOld));
+        }
+        match (&rider, session.kind()) {
+            (Rider::Otp(_), Kind::Cookie) => self.stepped_up(&found.0, &factor, level, now).await,
+            (Rider::Otp(_), _) => Ok(as_if),
+            (Rider::Basic { .. }, _) => {
+                let kept = self.sessions.keep_factor(key, session, &factor, level, now);
+                Box::pin(kept).await.map_err(|error| Self::refused(&error))?;
+                Ok(as_if)
+            }
+        }
+    }
+
+    /// The session with the factor that is kept for these credentials.
+    async fn kept(
+        &self,
+        key: SessionKey,
+        found: &Found,
+        now: Timestamp,
+    ) -> Result<Option<Found>, Decision> {
+        let refused = |error| Self::refused(&error);
+        let Some(kept) = self.sessions.kept_factor(key, now).await.map_err(refused)? else {
+            return Ok(None);
+        };
+        let factors: SmallVec<[Factor<'_>; 8]> = kept.factors().collect();
+        let Some(newest) = factors.last() else { return Ok(None) };
+        // Its identity is as fresh as the session's.
+        let session = Sessions::with_factor(&found.0.1, newest, kept.level()).map_err(refused)?;
+        Ok(Some(((key, session), found.1.clone())))
+    }
+
+    fn is_met(
+        &self,
+        demanded: Requirement,
+        found: &Found,
+        question: &Question<'_>,
+        now: Timestamp,
+    ) -> bool {
+        let nothing = &mut crate::domain::explanation::Happening;
+        self.met_for(demanded, &found.0.1, question.scheme, now, nothing).is_ok()
+    }
+
+    async fn stepped_up(
+        &self,
+        keyed: &Keyed,
+        factor: &Factor<'_>,
+        level: u8,
+        now: Timestamp,
+    ) -> Result<Found, Decision> {
+        let place = self.place().await?;
+        let opened = Box::pin(self.sessions.step_up(keyed, factor, level, now)).await;
+        let opened = opened.map_err(|error| Self::refused(&error))?;
+        let mut line = self.traced(about("factor", keyed.1.owner(), now), &keyed.1);
+        line.client = Some(keyed.1.client());
+        line.session = Some(format!("{:?}", opened.key));
+        line.node = Some(factor.node().to_owned());
+        line.token = Some(factor.serial().to_owned());
+        place.write(line);
+        Ok(((opened.key, opened.session), opened.cookies))
+    }
+}
+
+impl Rides {
+    /// The verdict for this key, waited for; the check is begun if it was not yet.
+    async fn verdict(
+        &self,
+        factors: &Arc<Factors>,
+        key: SessionKey,
+        wanted: Wanted,
+        now: Timestamp,
+    ) -> Result<Ridden, Reason> {
+        let mut wanted = Some(wanted);
+        let result = self.verdicts.entry(key.0).and_compute_with(|entry| {
+            let is_good = |ride: &Arc<Ride>| {
+                now.since(ride.begun) < RECORDED && ride.told.load(Ordering::Relaxed) < TOLD
+            };
+            if entry.is_some_and(|entry| is_good(entry.value())) {
+                return Op::Nop;
+            }
+            match wanted.take().and_then(|wanted| self.begin(factors, wanted, now)) {
+                Some(ride) => Op::Put(Arc::new(ride)),
+                None => Op::Remove,
+            }
+        });
+        let ride = result.into_entry().ok_or(Reason::FactorUnavailable)?.into_value();
+        let mut verdict = ride.verdict.clone();
+        let told = tokio::time::timeout(PATIENCE, verdict.wait_for(Option::is_some)).await;
+        match told {
+            Err(_) => Err(Reason::FactorPending),
+            Ok(told) => {
+                ride.told.fetch_add(1, Ordering::Relaxed);
+                let told = told.ok().and_then(|told| told.clone());
+                told.ok_or(Reason::FactorUnavailable)
+            }
+        }
+    }
+
+    /// Begins a check; `None` if too many run.
+    fn begin(&self, factors: &Arc<Factors>, wanted: Wanted, now: Timestamp) -> Option<Ride> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let (tell, verdict) = watch::channel(None);
+        let factors_there = Arc::clone(factors);
+        factors.runtime.spawn(async move {
+            let checked = factors_there.ask(wanted, now).await;
+            // Whoever waited may be gone.
+            let _ = tell.send(Some(ridden_of(&factors_there, &checked, now)));
+            drop(place);
+        });
+        Some(Ride { begun: now, told: AtomicU32::new(0), verdict })
+    }
+}
+
+fn ridden_of(factors: &Factors, checked: &Checked, now: Timestamp) -> Ridden {
+    let said = match checked {
+        Checked::Said(said) => said,
+        Checked::Throttled(_) => return Ridden::Refused(Reason::FactorThrottled),
+        Checked::Unavailable => return Ridden::Refused(Reason::FactorUnavailable),
+    };
+    match (factors.factor_of(said, now), said.answer.verdict) {
+        (Some(factor), _) => Ridden::Accepted {
+            node: Arc::clone(&said.node),
+            token_type: factor.token_type().into(),
+            serial: factor.serial().into(),
+            at: now,
+        },
+        (None, Verdict::Accepted) => Ridden::Refused(Reason::FactorWithoutToken),
+        // A challenge cannot be answered on the way; whoever wants that goes to the portal.
+        (None, _) => Ridden::Refused(Reason::FactorRefused),
+    }
+}
+
+/// A reason as a decision: what waits is no denial yet.
+const fn refusal(reason: Reason) -> Decision {
+    if matches!(reason, Reason::FactorPending) {
+        Decision::Challenge(reason)
+    } else if matches!(reason, Reason::FactorUnavailable) {
+        Decision::Unavailable(reason)
+    } else {
+        Decision::Deny(reason)
+    }
+}
