@@ -2,11 +2,11 @@
 //!
 //! The headquarters (a local base, or an eduMFA `hq`) know alice, bob, carol and ponly in `prealm`; the subdivision's
 //! eduMFA `lab` knows alice, bob, carol and conly in `crealm`. Alice has a token in either place, ponly and conly have
-//! one in the place that knows them, carol's PIN is odd, bob has no token.
+//! one in the place that knows them, carol's PIN is odd and in the lab all that she needs, bob has no token.
 
 use serde_json::json;
 
-use crate::node::Token;
+use crate::node::Node;
 use crate::support::edumfa::Edumfa;
 use crate::support::otp::{hotp, seed};
 
@@ -60,6 +60,11 @@ pub const fn ponly() -> Device {
     Device::new("P-PONLY", "ppin", 0x12)
 }
 
+/// Carol's token where the headquarters are the daemon itself.
+pub const fn carol_at_hq() -> Device {
+    Device::new("P-CAROL", ODD_PIN, 0x13)
+}
+
 /// Alice's token in the lab.
 pub const fn alice_in_lab() -> Device {
     Device::new("C-ALICE", "cpin", 0x21)
@@ -70,21 +75,9 @@ pub const fn conly() -> Device {
     Device::new("C-CONLY", "cpin", 0x22)
 }
 
-/// The tokens of the headquarters where those are the daemon itself.
-pub fn with_own_tokens(node: &crate::node::Node) {
-    let (alice, ponly) = (alice_at_hq(), ponly());
-    let (seed, ponly_seed) = (alice.seed(), ponly.seed());
-    node.import(&[
-        Token { serial: alice.serial, kind: "hotp", seed: &seed, user: "alice", pin: alice.pin },
-        Token {
-            serial: ponly.serial,
-            kind: "hotp",
-            seed: &ponly_seed,
-            user: "ponly",
-            pin: ponly.pin,
-        },
-        Token { serial: "P-CAROL", kind: "spass", seed: "", user: "carol", pin: ODD_PIN },
-    ]);
+/// Gives the tokens of the headquarters to the daemon itself.
+pub fn with_own_tokens(node: &Node) {
+    node.import(&[("alice", alice_at_hq()), ("ponly", ponly()), ("carol", carol_at_hq())]);
 }
 
 /// Makes the headquarters of an empty eduMFA.

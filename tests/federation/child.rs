@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use crate::asking::{Checked, check, question};
-use crate::cast::{ODD_PIN, PEOPLE, alice_at_hq, furnish_lab, ponly, with_own_tokens};
+use crate::cast::{ODD_PIN, PEOPLE, alice_at_hq, carol_at_hq, furnish_lab, ponly, with_own_tokens};
 use crate::node::{Node, Plan};
 use crate::support::client::Request;
 use crate::support::edumfa::Edumfa;
@@ -78,18 +78,21 @@ fn a_percent_sign_in_a_secret_survives_a_real_parent() {
     let parent = Edumfa::start();
     parent.realm("prealm", "ppasswd", PEOPLE);
     parent.forward("us", &node.url(), &json!({}));
-    check(parent.address, "carol", ODD_PIN).by("P-CAROL").from(Some(&node.origin()));
+    let mut carol = carol_at_hq();
+    check(parent.address, "carol", &carol.pass()).by("P-CAROL").from(Some(&node.origin()));
 
     // Its test of a server, and its remote tokens, put one layer more around what they send.
     let test = json!({
-        "identifier": "us", "url": node.url(), "tls": "0", "username": "carol", "password": ODD_PIN,
+        "identifier": "us", "url": node.url(), "tls": "0", "username": "carol",
+        "password": carol.pass(),
     });
     assert_eq!(parent.admin("POST", "/edumfaserver/test_request", &test), json!(true));
+    let us = parent.admin("GET", "/edumfaserver/", &Value::Null)["us"]["id"].take();
     let details = json!({
-        "type": "remote", "remote.server": node.url(), "remote.user": "carol",
+        "type": "remote", "remote.server_id": us.to_string(), "remote.user": "carol",
         "remote.local_checkpin": "0", "otpkey": "",
     });
     parent.token("prealm", "bob", "R-BOB", &details);
-    let answer = check(parent.address, "bob", ODD_PIN);
+    let answer = check(parent.address, "bob", &carol.pass());
     assert_eq!(answer.0.json()["result"]["value"], Value::Bool(true), "{}", answer.0);
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::cast::Device;
 use crate::support::daemon::{Daemon, replace};
 use crate::support::{free_address, programs, temporary_folder};
 
@@ -97,18 +98,6 @@ impl Plan {
     }
 }
 
-/// A token of the daemon's own.
-#[derive(Debug, Clone, Copy)]
-pub struct Token<'a> {
-    pub serial: &'a str,
-    /// `hotp` or `spass`.
-    pub kind: &'a str,
-    /// Hexadecimal digits; empty for `spass`.
-    pub seed: &'a str,
-    pub user: &'a str,
-    pub pin: &'a str,
-}
-
 /// A daemon that is a node. Dropping it ends it and deletes its data.
 pub struct Node {
     /// Where `/validate` is.
@@ -144,12 +133,13 @@ impl Node {
         format!("{}/validate/check", self.url())
     }
 
-    /// Gives it tokens, with the daemon's own command.
+    /// Gives it HOTP tokens, with the daemon's own command.
     #[track_caller]
-    pub fn import(&self, tokens: &[Token<'_>]) {
+    pub fn import(&self, tokens: &[(&str, Device)]) {
         let mut text = "serial,secret,type,digits,counter,algorithm,user,realm,pin\n".to_owned();
-        for Token { serial, kind, seed, user, pin } in tokens {
-            let line = format!("{serial},{seed},{kind},6,0,sha1,{user},prealm,\"{pin}\"\n");
+        for (user, token) in tokens {
+            let (serial, seed, pin) = (token.serial, token.seed(), token.pin);
+            let line = format!("{serial},{seed},hotp,6,0,sha1,{user},prealm,\"{pin}\"\n");
             text.push_str(&line);
         }
         let file = self.folder.path().join("tokens.csv");

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use serde_json::json;
 
 use crate::asking::{check, check_with, checks, question};
-use crate::cast::{LAB_PEOPLE, ODD_PIN, PEOPLE, alice_in_lab, hq_and_lab, lab, with_own_tokens};
+use crate::cast::{
+    LAB_PEOPLE, ODD_PIN, PEOPLE, alice_in_lab, carol_at_hq, hq_and_lab, lab, with_own_tokens,
+};
 use crate::node::{AFTER, Node, PATIENT, Plan};
 use crate::support::client::Request;
 use crate::support::temporary_folder;
@@ -34,7 +36,8 @@ fn a_token_of_the_child_is_right_and_the_answer_says_where() {
     check(to, "ponly", "cpin000000").refused();
 
     // What no encoding on the way may change.
-    check(to, "carol", ODD_PIN).by("P-CAROL").from(None);
+    check(to, "carol", &carol_at_hq().pass()).by("P-CAROL").from(None);
+    check(to, "carol", ODD_PIN).by("C-CAROL").from(Some(&origin));
     check_with(to, &[("user", "conly"), ("realm", "crealm"), ("pass", "cpin000000")]).refused();
 }
 

@@ -126,9 +126,11 @@ impl Edumfa {
     /// Makes a realm of one resolver with these users. The first realm is the default one.
     #[track_caller]
     pub fn realm(&self, realm: &str, resolver: &str, users: &[&str]) {
-        let line = |user: &&str| format!("{user}:x:1000:100:{user} Example,,,,:/:/bin/sh\n");
+        // Users of one number would have each other's tokens.
+        let numbered = users.iter().enumerate();
+        let lines = numbered.map(|(at, user)| format!("{user}:x:{at}:100:{user} Example,,,,:/:\n"));
         let file = self.folder.join(resolver);
-        fs::write(&file, users.iter().map(line).collect::<String>()).unwrap();
+        fs::write(&file, lines.collect::<String>()).unwrap();
         let made = json!({ "type": "passwdresolver", "fileName": file });
         self.admin("POST", &format!("/resolver/{resolver}"), &made);
         self.admin("POST", &format!("/realm/{realm}"), &json!({ "resolvers": resolver }));
