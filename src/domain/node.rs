@@ -199,9 +199,12 @@ impl Answer {
         }
     }
 
-    /// Whether it ends a walk through the federation: nothing that was accepted, challenged or declined is asked again.
+    /// Whether it ends a walk through the federation: only who was rejected, or is not known, is asked for elsewhere (F4).
     #[must_use]
     pub const fn is_final(&self) -> bool {
-        matches!(self.verdict, Verdict::Accepted | Verdict::Challenged | Verdict::Declined)
+        match self.verdict {
+            Verdict::Accepted | Verdict::Challenged | Verdict::Declined | Verdict::Refused => true,
+            Verdict::Rejected | Verdict::NotMine => false,
+        }
     }
 }

@@ -66,8 +66,10 @@ pub struct Wanted {
     pub attributes: bool,
     /// Whether the OTP alone is checked.
     pub otp_only: bool,
-    /// The end user's address.
+    /// The end user's address, or that of whoever asks for the end user.
     pub client: Option<IpAddr>,
+    /// Whether it is only that of whoever asks, behind whom all users are: no failures count for it.
+    pub is_behind_caller: bool,
     /// Who asks.
     pub holder: WhoAsks,
     /// The caller's own Authorization.
@@ -112,6 +114,7 @@ impl Wanted {
             attributes: false,
             otp_only: false,
             client: None,
+            is_behind_caller: false,
             holder,
             authorization: None,
             hops: String::new(),
@@ -183,7 +186,8 @@ impl Factors {
         let Some(_turn) = self.turns.take(&user).await else {
             return Checked::Throttled(Duration::from_secs(1));
         };
-        let trial = Trial { user: &user, client: wanted.client };
+        let client = wanted.client.filter(|_| !wanted.is_behind_caller);
+        let trial = Trial { user: &user, client };
         if let Err(Throttled(pause)) = self.regulation.permits(trial, now) {
             return Checked::Throttled(pause);
         }

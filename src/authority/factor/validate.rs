@@ -109,7 +109,9 @@ impl Authority {
         }
         let may_override =
             admitted.address.is_some_and(|address| settings.override_client.contains(address));
-        wanted.client = caller.client.filter(|_| may_override);
+        let reported = caller.client.filter(|_| may_override);
+        wanted.is_behind_caller = reported.is_none();
+        wanted.client = reported.or(admitted.address);
         wanted.holder = WhoAsks::Caller(admitted.name);
         wanted.authorization = caller
             .authorization

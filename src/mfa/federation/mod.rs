@@ -13,7 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::mfa::challenge::{self, ChallengeError, Pinned, Place};
 use crate::mfa::federation::walk::Walk;
 use crate::mfa::home::Homes;
-use crate::mfa::node::local::{LocalAnswer, LocalError, LocalNode};
+use crate::mfa::node::local::{LocalAnswer, LocalError, LocalNode, Reserved};
 use crate::mfa::node::server::{NotSent, Reply, Server, Unknown};
 use crate::mfa::settings::FederationSettings;
 use crate::protocol::edumfa::hops::next_hops;
@@ -267,6 +267,14 @@ impl Federation {
         let id = challenge::keep(&self.challenges, question, &place, expires, now).await;
         said.answer.transaction = id.map_err(|error| self.failure_here(error.into()))?;
         Ok(said)
+    }
+
+    /// The local node counted failures of a user whom another node knows (F5). Should this fail, they stay counted.
+    async fn give_back(&self, reserved: Option<Reserved>, now: Timestamp) {
+        let (Some(reserved), Some(local)) = (reserved, &self.local) else { return };
+        if let Err(error) = local.give_back(reserved, now).await {
+            tracing::warn!(%error, "failures of a user whom another node accepted stay counted here");
+        }
     }
 
     fn said_here(&self, answer: Answer) -> Said {

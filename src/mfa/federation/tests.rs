@@ -258,6 +258,7 @@ async fn no_node_gets_an_otp_after_one_that_may_have_taken_it() {
         Does::SaysHtml,
         Does::HangsUp,
         Does::fails(500, -500),
+        Does::fails(403, 303),
         Does::IsDown,
     ];
     let goes_on = |does: &Does| {

@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::mfa::condition::Circumstances;
 use crate::mfa::facts::Facts;
 use crate::mfa::federation::{Asking, Failure, Federation, Said, Why, definite};
-use crate::mfa::node::local::{LocalNode, Reserved};
+use crate::mfa::node::local::Reserved;
 use crate::mfa::node::server::Server;
 use crate::mfa::settings::{
     Base, Condition, ForwardSettings, HandlerSettings, Mode, OnError, Position,
@@ -77,12 +77,12 @@ impl<'a> Walk<'a> {
         let SoFar { said, asked, client_ip, .. } = so_far;
         match (said.answer.verdict, self.not_asked) {
             (Verdict::Accepted, _) => {
-                if let (Some(reserved), Some(local)) = (self.reserved, &self.federation.local) {
-                    give_back(local, reserved, self.now).await;
-                }
+                self.federation.give_back(self.reserved, self.now).await;
                 Ok(said)
             }
             (Verdict::Challenged, _) => {
+                // The other node has found the PIN to be right.
+                self.federation.give_back(self.reserved, self.now).await;
                 self.federation.ours(self.question, &asked, client_ip, said, self.now).await
             }
             (Verdict::Declined, _) | (_, None) => Ok(said),
@@ -324,7 +324,7 @@ impl<'a> Walk<'a> {
 
     /// The newest answer counts, but "not mine" says nothing about a secret that another node knew to be wrong.
     fn take(&mut self, new: SoFar<'a>) {
-        let knows_nothing = matches!(new.said.answer.verdict, Verdict::NotMine | Verdict::Refused);
+        let knows_nothing = new.said.answer.verdict == Verdict::NotMine;
         let is_rejected =
             self.so_far.as_ref().is_some_and(|old| old.said.answer.verdict == Verdict::Rejected);
         if !(knows_nothing && is_rejected) {
@@ -370,12 +370,5 @@ const fn is_not_sent(failure: &Failure) -> bool {
     match failure.why {
         Why::NotSent(_) => true,
         Why::Unknown(_) | Why::Local(_) | Why::Challenge(_) | Why::Gone => false,
-    }
-}
-
-/// The local node counted failures of a user whom another node accepted. Should that fail, they stay counted.
-async fn give_back(local: &LocalNode, reserved: Reserved, now: Timestamp) {
-    if let Err(error) = local.give_back(reserved, now).await {
-        tracing::warn!(%error, "failures of a user whom another node accepted stay counted here");
     }
 }
