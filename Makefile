@@ -43,3 +43,4 @@ fuzz:         ## every parser of foreign bytes, FUZZ_SECONDS each
 
 bench:        ## figures of docs/benchmarks.md
 	benches/run
+	benches/federation
