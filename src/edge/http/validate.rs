@@ -11,12 +11,14 @@ use crate::authority::factor::{Wanted, WhoAsks};
 use crate::domain::decision::{Class, Reason};
 use crate::domain::header::HeaderView as _;
 use crate::domain::limits::VALIDATE_BYTES;
-use crate::domain::node::Event;
+use crate::domain::node::{Answer, Event};
+use crate::domain::time::Timestamp;
 use crate::edge::Edge;
 use crate::edge::http::{connection, headers};
 use crate::edge::refusal::retry_after;
 use crate::protocol::edumfa::document::{self, Endpoint, Fault, Reply, Said};
 use crate::protocol::edumfa::request::{Incoming, Parameters};
+use crate::protocol::edumfa::signature::Signer;
 
 /// Adds the API's routes.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -56,9 +58,9 @@ async fn answer(
     }
     let asking = Asking { edge: &edge, request: &request, endpoint, nonce: None };
     let Ok(Ok(body)) = body.to_bytes_limited(VALIDATE_BYTES).await else {
-        let mut answer =
-            asking.fault(Fault::malformed("The body cannot be read."), Reason::MalformedQuestion);
-        *answer.head_mut() = actix_web::dev::ResponseHead::new(StatusCode::PAYLOAD_TOO_LARGE);
+        let fault = (Fault::malformed("").code, "The body cannot be read.".to_owned());
+        let mut answer = asking.fault(fault, Reason::MalformedQuestion).await;
+        *answer.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
         return answer;
     };
     asking.answer(&body).await
@@ -66,7 +68,7 @@ async fn answer(
 
 /// One request.
 struct Asking<'a> {
-    edge: &'a Edge,
+    edge: &'a web::Data<Edge>,
     request: &'a HttpRequest,
     endpoint: Endpoint,
     nonce: Option<Box<str>>,
@@ -93,8 +95,8 @@ impl Asking<'_> {
         let parameters = match Parameters::read(&incoming) {
             Ok(parameters) => parameters,
             Err(error) => {
-                let message = error.to_string();
-                return self.fault(Fault::malformed(&message), Reason::MalformedQuestion);
+                let fault = (Fault::malformed("").code, error.to_string());
+                return self.fault(fault, Reason::MalformedQuestion).await;
             }
         };
         // A node behind which another node stands can only hand JSON on (F10).
@@ -110,14 +112,12 @@ impl Asking<'_> {
         };
         let wanted = wanted(event, self.endpoint, parameters);
         match self.edge.authority.validate(&caller, wanted, self.edge.clock.now()).await {
-            Validated::Answered(answer) => {
-                self.say(Said::Answer(self.endpoint, &answer), &answer.origin)
-            }
-            Validated::Refused(reason) => self.refused(reason, presented.is_some()),
+            Validated::Answered(answer) => self.say(Spoken::Answer(self.endpoint, answer)).await,
+            Validated::Refused(reason) => self.refused(reason, presented.is_some()).await,
         }
     }
 
-    fn refused(&self, reason: Reason, has_presented: bool) -> HttpResponse {
+    async fn refused(&self, reason: Reason, has_presented: bool) -> HttpResponse {
         let fault = match (reason, self.endpoint) {
             (Reason::CallerNotAdmitted, Endpoint::Trigger) if !has_presented => Fault {
                 code: 4033,
@@ -129,11 +129,11 @@ impl Asking<'_> {
             }
             _ => Fault::UNAVAILABLE,
         };
-        self.fault(fault, reason)
+        self.fault((fault.code, fault.message.to_owned()), reason).await
     }
 
-    fn fault(&self, fault: Fault<'_>, reason: Reason) -> HttpResponse {
-        let mut response = self.say(Said::Fault(fault), "");
+    async fn fault(&self, (code, message): (i32, String), reason: Reason) -> HttpResponse {
+        let mut response = self.say(Spoken::Fault { code, message }).await;
         let class = HeaderValue::from_static(reason.class().as_str());
         let reason_header = header::HeaderName::from_static("x-vouchsafe-reason");
         response.headers_mut().insert(reason_header, class);
@@ -143,10 +143,16 @@ impl Asking<'_> {
         response
     }
 
-    fn say(&self, said: Said<'_>, origin: &str) -> HttpResponse {
-        let (nonce, now) = (self.nonce.as_deref(), self.edge.clock.now());
-        let reply = Reply { said, nonce, now, origin };
-        let (status, body) = document::render(&reply, self.edge.signer.as_ref());
+    async fn say(&self, spoken: Spoken) -> HttpResponse {
+        let (nonce, now) = (self.nonce.clone(), self.edge.clock.now());
+        let rendered = if self.edge.signer.is_some() {
+            // A signature takes the time of hundreds of decisions.
+            let edge = self.edge.clone();
+            web::block(move || spoken.render(nonce.as_deref(), now, edge.signer.as_ref())).await
+        } else {
+            Ok(spoken.render(nonce.as_deref(), now, None))
+        };
+        let (status, body) = rendered.unwrap_or((503, Vec::new()));
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponse::build(status);
         response.insert_header((header::CACHE_CONTROL, "no-cache"));
@@ -154,6 +160,29 @@ impl Asking<'_> {
             return response.finish();
         }
         response.insert_header((header::CONTENT_TYPE, "application/json")).body(body)
+    }
+}
+
+/// What is said, with its words.
+enum Spoken {
+    /// An answer.
+    Answer(Endpoint, Answer),
+    /// An error.
+    Fault { code: i32, message: String },
+}
+
+impl Spoken {
+    fn render(
+        &self,
+        nonce: Option<&str>,
+        now: Timestamp,
+        signer: Option<&Signer>,
+    ) -> (u16, Vec<u8>) {
+        let (said, origin) = match self {
+            Self::Answer(endpoint, answer) => (Said::Answer(*endpoint, answer), &*answer.origin),
+            Self::Fault { code, message } => (Said::Fault(Fault { code: *code, message }), ""),
+        };
+        document::render(&Reply { said, nonce, now, origin }, signer)
     }
 }
 

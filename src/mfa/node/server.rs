@@ -254,8 +254,10 @@ impl Server {
                 lock(&self.seen).answered = Some((now, took));
                 NodeOutcome::Verdict(answer.verdict)
             }
-            Reply::NotSent(why @ (NotSent::BreakerOpen | NotSent::Busy)) => {
-                lock(&self.seen).failed = Some((now, why.to_string()));
+            // Why it is left alone is worth more to an operator than that it is.
+            Reply::NotSent(NotSent::BreakerOpen) => NodeOutcome::NotSent,
+            Reply::NotSent(NotSent::Busy) => {
+                lock(&self.seen).failed = Some((now, NotSent::Busy.to_string()));
                 NodeOutcome::NotSent
             }
             Reply::NotSent(why @ (NotSent::NoConnection | NotSent::UnusableKey)) => {
