@@ -23,6 +23,7 @@ pub struct AdminClient {
     client: Client,
     base: String,
     credential: Secret,
+    deadline: Duration,
 }
 
 impl AdminClient {
@@ -49,8 +50,7 @@ impl AdminClient {
         let mut client = Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
-            .connect_timeout(DEADLINE)
-            .timeout(DEADLINE);
+            .connect_timeout(DEADLINE);
         let base = match &listener.address {
             ListenAddress::Tcp(address) => format!("http://{address}"),
             ListenAddress::Unix(path) => {
@@ -58,7 +58,26 @@ impl AdminClient {
                 "http://localhost".to_owned()
             }
         };
-        Ok(Self { client: client.build()?, base, credential })
+        Ok(Self { client: client.build()?, base, credential, deadline: DEADLINE })
+    }
+
+    /// The same for what takes longer.
+    #[must_use]
+    pub fn patient(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// Where it leads.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.base
+    }
+
+    /// Whether somebody is there at all. The credential is not shown.
+    pub async fn is_answered(&self) -> bool {
+        let asked = self.client.get(format!("{}/livez", self.base)).timeout(self.deadline);
+        // Whoever takes a connection is there, even if it does not answer in time.
+        asked.send().await.map_or_else(|error| !error.is_connect(), |_| true)
     }
 
     /// Asks, and returns the JSON of a good answer.
@@ -77,7 +96,8 @@ impl AdminClient {
         .context("the credential cannot stand in a header")?;
         value.set_sensitive(true);
         let url = format!("{}{path}", self.base);
-        let mut request = self.client.request(method, &url).header(AUTHORIZATION, value);
+        let mut request = self.client.request(method, &url).timeout(self.deadline);
+        request = request.header(AUTHORIZATION, value);
         if let Some(body) = body {
             request = request.json(body);
         }

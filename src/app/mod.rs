@@ -4,6 +4,7 @@
 //! process's tokio runtime; the store's writer and the audit writer are plain threads.
 
 pub mod admin_client;
+pub mod administration;
 mod connections;
 pub mod factors;
 mod grpc;

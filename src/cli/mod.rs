@@ -8,6 +8,8 @@ mod import;
 mod key;
 mod schema;
 mod serve;
+mod token;
+mod token_text;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,6 +17,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::cli::explain::ExplainArguments;
+use crate::cli::token::TokenCommand;
 use crate::config::{self, Diagnostics, Settings};
 
 /// Auth subrequest daemon: vouches for the identities of a trusted master SSO.
@@ -48,6 +51,9 @@ enum Command {
     /// standard error.
     #[command(subcommand)]
     Import(ImportCommand),
+    /// Work on the tokens of the local node, through the daemon if it runs.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Print the JSON schema of the configuration.
     Schema,
 }
@@ -99,6 +105,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Some(Command::Explain(arguments)) => explain::run(config, arguments),
         Some(Command::Key(KeyCommand::New { file })) => key::create(file),
         Some(Command::Import(ImportCommand::Llng { file })) => import::llng(file),
+        Some(Command::Token(command)) => token::run(config, command),
         Some(Command::Schema) => schema::run(),
     }
 }

@@ -61,6 +61,7 @@ limits! {
     REFUSALS_PER_CLIENT = 2, "refusals", "refusals of one client that are kept for explanation in a second; further ones are only counted and sampled";
     REFUSALS_PER_SECOND = 20, "refusals", "refusals that are kept for explanation in a second; further ones are only counted and sampled";
     API_BYTES = 65_536, "bytes", "body of a request to the admin API; longer is refused with 413";
+    TOKEN_IMPORT_BYTES = 16_777_216, "bytes", "body of a request to the admin API that imports tokens; longer is refused with 413";
     CONFIG_BYTES = 16_777_216, "bytes", "size of config.yaml; larger is a configuration error";
     IMPORT_BYTES = 16_777_216, "bytes", "configuration that `vouchsafe import` reads; a larger one is refused";
     FACTORS_PER_SESSION = 8, "factors", "second factors that a session keeps; of more the newest are kept";

@@ -29,7 +29,7 @@ const DENIALS_PER_SECOND: u64 = 10;
 pub struct AuditLine {
     /// Milliseconds since the epoch.
     pub time_ms: u64,
-    /// What happened: `login`, `logout`, `switch`, `factor`, `denial`.
+    /// What happened: `login`, `logout`, `switch`, `factor`, `denial`, `token_add` and its like.
     pub event: &'static str,
     /// The exact reason of a denial.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -245,13 +245,15 @@ fn log_line(line: &AuditLine) {
         realm = line.realm.as_deref(),
         client = line.client.map(tracing::field::display),
         session = line.session.as_deref(),
+        node = line.node.as_deref(),
+        token = line.token.as_deref(),
         request = line.request.as_deref(),
         sessions = line.sessions,
         reference = line.reference.as_deref(),
         rule = line.rule.as_deref(),
         "{} {}",
         line.event,
-        line.reason.or(line.user.as_deref()).unwrap_or_default(),
+        line.reason.or(line.user.as_deref()).or(line.token.as_deref()).unwrap_or_default(),
     );
 }
 

@@ -3,6 +3,7 @@
 //! [`Factors::ask`] is what all of them share: regulation, one check of a user at a time, and a check that goes on
 //! even if whoever wanted it hangs up. Must not know: bytes, wire formats, which node is asked.
 
+pub mod administration;
 pub mod canonical;
 pub mod regulation;
 pub mod riding;

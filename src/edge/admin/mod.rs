@@ -4,6 +4,7 @@
 mod explain;
 pub mod gate;
 pub mod openapi;
+mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,9 +51,10 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
                 .route(web::get().to(explain::refusals))
                 .route(web::post().to(explain::explain)),
         )
+        .configure(tokens::routes)
         .service(web::resource("/openapi.json").route(web::get().to(openapi::openapi)))
         .default_service(web::to(async || {
-            problem(StatusCode::NOT_FOUND, "there is nothing here; see docs/explain.md")
+            problem(StatusCode::NOT_FOUND, "there is nothing here; see /api/openapi.json")
         }))
 }
 

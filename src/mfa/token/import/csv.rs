@@ -137,9 +137,12 @@ fn token(columns: &Columns, row: &StringRecord) -> Result<NewToken, &'static str
     Ok(new)
 }
 
-/// Hex digits, or else base32: a secret that could be both, which takes 16 letters or digits out of `A-F2-7`, is hex,
+/// The key that `text` writes, in hex digits or else base32: a secret that could be both, which takes 16 letters or digits out of `A-F2-7`, is hex,
 /// as in eduMFA.
-fn secret(text: &str) -> Result<Secret, &'static str> {
+///
+/// # Errors
+/// It is neither.
+pub fn secret(text: &str) -> Result<Secret, &'static str> {
     let text = zeroize::Zeroizing::new(text.replace([' ', '-'], "").to_ascii_uppercase());
     let bytes = HEXUPPER.decode(text.as_bytes());
     let bytes = bytes.or_else(|_| BASE32_NOPAD.decode(text.trim_end_matches('=').as_bytes()));

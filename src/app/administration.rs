@@ -1,0 +1,223 @@
+//! Operators' work on tokens: through the daemon while it runs, else on the files themselves (SEMANTICS F12).
+//!
+//! Both ways end in the same functions of the authority, with their audit lines. Must not know: the command line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::app::admin_client::{AdminClient, Method};
+use crate::app::factors;
+pub use crate::authority::factor::administration::{
+    AddedToken, ImportFailure, ImportReport, ListedToken, NewPin, Otps, SecretText, TokenChange,
+    TokenFilter, TokenFormat, TokenImport, TokenWish,
+};
+use crate::authority::refusals::RefusalSettings;
+use crate::authority::{Authority, LoginSettings};
+use crate::config::Settings;
+use crate::domain::limits::IMPORT_BYTES;
+use crate::domain::secret::Secret;
+use crate::edge::clock::Clock;
+pub use crate::mfa::token::enrolment::qr_code;
+use crate::session::Sessions;
+use crate::session::fingerprint::Fingerprinter;
+use crate::store::Store;
+use crate::store::memory::MemoryStore;
+use crate::telemetry::audit::{Audit, AuditWriter};
+use crate::telemetry::metrics::Metrics;
+
+/// Bytes of a file of tokens; a larger one is refused.
+pub const FILE_BYTES: usize = IMPORT_BYTES;
+
+/// Many tokens with PINs are hashed in one request.
+const DEADLINE: Duration = Duration::from_mins(5);
+
+/// The way to the tokens.
+pub enum Administration {
+    /// The daemon runs and has them.
+    Daemon(AdminClient),
+    /// It does not; we have them.
+    Here(Box<Here>),
+}
+
+/// An authority without listeners and sessions.
+pub struct Here {
+    authority: Authority,
+    clock: Clock,
+    audit: AuditWriter,
+}
+
+impl Administration {
+    /// Finds the way. Must run inside a tokio runtime.
+    ///
+    /// # Errors
+    /// There is none; the message says what to do.
+    pub async fn open(settings: Settings) -> anyhow::Result<Self> {
+        let no_daemon = match AdminClient::new(&settings) {
+            Ok(client) if client.is_answered().await => {
+                return Ok(Self::Daemon(client.patient(DEADLINE)));
+            }
+            Ok(client) => format!("nobody answers at {}", client.place()),
+            Err(error) => format!("{error:#}"),
+        };
+        let here = Here::open(settings);
+        let here = here.with_context(|| {
+            format!("no running daemon could be asked ({no_daemon}), and without it")
+        })?;
+        Ok(Self::Here(Box::new(here)))
+    }
+
+    /// A page of tokens.
+    ///
+    /// # Errors
+    /// The message says what went wrong and what to do; so below.
+    pub async fn list(&self, filter: &TokenFilter) -> anyhow::Result<Vec<ListedToken>> {
+        match self {
+            Self::Daemon(client) => {
+                let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+                let TokenFilter { user, realm, serial, after, limit } = filter;
+                let mut path = format!(
+                    "/api/v1/tokens?user={}&realm={}&serial={}",
+                    encode(user),
+                    encode(realm),
+                    encode(serial)
+                );
+                if let Some(after) = after {
+                    path.extend(["&after=", &encode(after)]);
+                }
+                if let Some(limit) = limit {
+                    path.extend(["&limit=", &limit.to_string()]);
+                }
+                ask(client, Method::GET, &path, None::<&()>).await
+            }
+            Self::Here(here) => Ok(here.authority.list_tokens(filter, here.clock.now()).await?),
+        }
+    }
+
+    /// Makes a token.
+    ///
+    /// # Errors
+    /// Nothing was made.
+    pub async fn add(&self, wish: &TokenWish) -> anyhow::Result<AddedToken> {
+        match self {
+            Self::Daemon(client) => ask(client, Method::POST, "/api/v1/tokens", Some(wish)).await,
+            Self::Here(here) => Ok(here.authority.add_token(wish, None, here.clock.now()).await?),
+        }
+    }
+
+    /// Imports tokens.
+    ///
+    /// # Errors
+    /// Nothing was imported, unless the daemon took longer than the time it has: what was is in the list.
+    pub async fn import(&self, tokens: Vec<TokenWish>) -> anyhow::Result<ImportReport> {
+        let import = TokenImport::Tokens { tokens };
+        match self {
+            Self::Daemon(client) => {
+                ask(client, Method::POST, "/api/v1/tokens/import", Some(&import)).await
+            }
+            Self::Here(here) => {
+                Ok(here.authority.import_tokens(import, None, here.clock.now()).await?)
+            }
+        }
+    }
+
+    /// Removes a token.
+    ///
+    /// # Errors
+    /// It is still there, or never was.
+    pub async fn remove(&self, serial: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Daemon(client) => {
+                let path = path_of(serial);
+                client.ask(Method::DELETE, &path, Some(&json!({}))).await?;
+            }
+            Self::Here(here) => {
+                here.authority.remove_token(serial, None, here.clock.now()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes a token.
+    ///
+    /// # Errors
+    /// Nothing has changed.
+    pub async fn change(&self, serial: &str, change: &TokenChange) -> anyhow::Result<()> {
+        let client = match self {
+            Self::Daemon(client) => client,
+            Self::Here(here) => {
+                here.authority.change_token(serial, change, None, here.clock.now()).await?;
+                return Ok(());
+            }
+        };
+        let path = |action: &str| format!("{}/{action}", path_of(serial));
+        let nothing = json!({});
+        match change {
+            TokenChange::Enable => client.ask(Method::POST, &path("enable"), Some(&nothing)).await,
+            TokenChange::Disable => {
+                client.ask(Method::POST, &path("disable"), Some(&nothing)).await
+            }
+            TokenChange::Reset => client.ask(Method::POST, &path("reset"), Some(&nothing)).await,
+            TokenChange::Resync(otps) => {
+                client.ask(Method::POST, &path("resync"), Some(otps)).await
+            }
+            TokenChange::Pin(pin) => client.ask(Method::POST, &path("pin"), Some(pin)).await,
+        }?;
+        Ok(())
+    }
+
+    /// Waits until every audit line is written.
+    pub fn close(self) {
+        if let Self::Here(here) = self {
+            let Here { authority, audit, .. } = *here;
+            drop(authority);
+            audit.finish();
+        }
+    }
+}
+
+impl Here {
+    fn open(mut settings: Settings) -> anyhow::Result<Self> {
+        let opened = factors::Opened::new(settings.mfa.take())?;
+        let clock = Clock::start(opened.newest);
+        let metrics = Arc::new(Metrics::new(&[]));
+        let memory = |bytes| Store::Memory(MemoryStore::new(bytes));
+        // No session is ever opened here, and no challenge made.
+        let key = Secret::new(vec![0; 32]);
+        let factors = opened.build(&key, Arc::new(memory(1)), &metrics)?;
+        let store = memory(settings.sessions.max_bytes);
+        let fingerprinter = Fingerprinter::new(&key);
+        let (sessions, _touches) =
+            Sessions::new(store, settings.sessions, fingerprinter, Arc::clone(&metrics));
+        let (audit, writer) = Audit::open(settings.audit.as_deref()).with_context(|| {
+            format!("cannot open the audit log {:?}; check `audit.path`", settings.audit)
+        })?;
+        let refusals = RefusalSettings { shown_variables: Vec::new(), loaded: clock.now() };
+        let (login, sessions) = (LoginSettings::default(), Arc::new(sessions));
+        let authority = Authority::new(settings.policy, login, refusals, sessions, audit, metrics);
+        let authority = match factors {
+            Some(factors) => authority.with_factors(factors),
+            None => authority,
+        };
+        Ok(Self { authority, clock, audit: writer })
+    }
+}
+
+fn path_of(serial: &str) -> String {
+    format!("/api/v1/tokens/{}", utf8_percent_encode(serial, NON_ALPHANUMERIC))
+}
+
+async fn ask<T: DeserializeOwned>(
+    client: &AdminClient,
+    method: Method,
+    path: &str,
+    body: Option<&(impl Serialize + Sync)>,
+) -> anyhow::Result<T> {
+    let answer = client.ask(method, path, body).await?;
+    serde_json::from_value(answer).context("the daemon answers otherwise than this version")
+}
