@@ -26,7 +26,7 @@ use vouchsafe::domain::request::{Peer, Scheme};
 use vouchsafe::domain::target::{PathForms, Target};
 use vouchsafe::domain::time::Timestamp;
 use vouchsafe::edge::http::nginx;
-use vouchsafe::import::llng;
+use vouchsafe::import::{edumfa, llng};
 use vouchsafe::policy::application::Applications;
 use vouchsafe::policy::expr::names::Variable;
 use vouchsafe::policy::expr::{Expression, ExpressionError, Failure};
@@ -62,6 +62,7 @@ pub fn run(target: &str, input: &[u8]) {
         "llng" => llng(input),
         "node_answer" => node_answer(input),
         "validate_request" => validate_request(input),
+        "edumfa" => edumfa(input),
         other => panic!("no such target: {other}"),
     }
 }
@@ -115,6 +116,44 @@ fn llng(input: &[u8]) {
         let Ok(import) = llng::import(&bytes) else { continue };
         let checked = config::parse(&import.config, Path::new("no/such/folder"), &|_| None);
         assert!(checked.is_ok(), "{:?}\n{}", checked.err(), import.config);
+    }
+}
+
+/// A configuration without second factors.
+const FACTORLESS: &str = "
+trusted_proxies: [127.0.0.1]
+portal: { url: 'https://auth.example.com' }
+slave: { user_header: CN, masters: [{ name: sso, control_header: control, control_content: opensesame }] }
+applications: [{ name: a, hosts: [a.example.com], rules: [{ effect: allow }] }]
+";
+
+/// A file of eduMFA, or lines that are conditions, `name: value`: whatever is made of it is a good configuration, and
+/// no handler of it is active with fewer conditions than it had.
+fn edumfa(input: &[u8]) {
+    let lines = String::from_utf8_lossy(input);
+    let conditions: serde_json::Map<_, _> = lines
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect();
+    let count = conditions.len();
+    let wrapped = serde_json::json!({
+        "edumfaserver": { "lab": { "url": "https://mfa.lab.example.com" } },
+        "event": [{
+            "name": lines, "active": true, "event": "validate_check", "handlermodule": "Federation", "action": "forward",
+            "conditions": conditions, "options": { "eduMFA": "lab", "realm": lines },
+        }],
+    });
+    for (bytes, count) in [(input.to_vec(), None), (wrapped.to_string().into_bytes(), Some(count))]
+    {
+        let Ok(import) = edumfa::import(&[("input", &bytes)]) else { continue };
+        let whole = format!("{FACTORLESS}{}", import.config);
+        let settings = config::parse(&whole, Path::new("no/such/folder"), &|_| None);
+        let mfa =
+            settings.unwrap_or_else(|errors| panic!("{errors}\n{whole}")).mfa.expect("a section");
+        for handler in mfa.federation.handlers.iter().filter(|handler| handler.is_active) {
+            assert!(count.is_none_or(|count| handler.conditions.len() == count), "{whole}");
+        }
     }
 }
 

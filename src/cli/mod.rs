@@ -74,6 +74,15 @@ enum ImportCommand {
         /// Its configuration, `lmConf-N.json`.
         file: PathBuf,
     },
+    /// Servers and event handlers of eduMFA or privacyIDEA, as the section `mfa`.
+    Edumfa {
+        /// What `edumfa-manage config exporter` prints, or the answers to `GET /edumfaserver/` and `GET /event/`.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Where the section goes instead of standard output; a file that exists is never replaced.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
 }
 
 /// The file that is used where no option names one.
@@ -106,6 +115,9 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Some(Command::Key(KeyCommand::New { file })) => key::create(file),
         Some(Command::Import(ImportCommand::Llng { file })) => import::llng(file),
         Some(Command::Token(command)) => token::run(config, command),
+        Some(Command::Import(ImportCommand::Edumfa { files, output })) => {
+            import::edumfa(files, output.as_deref())
+        }
         Some(Command::Schema) => schema::run(),
     }
 }

@@ -11,6 +11,7 @@ mod compile;
 mod defaults;
 mod diagnostics;
 mod document;
+pub mod foreign;
 mod key_path;
 mod known_future;
 mod listeners;

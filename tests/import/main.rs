@@ -5,9 +5,11 @@
 //! - `logins`: exported variables, macros and groups
 //! - `oddities`: whatever comes in, what goes out is good or refused, and no secret is told
 //! - `openness`: no request gets further than LemonLDAP::NG lets it
+//! - `edumfa`: what `vouchsafe import edumfa` makes of servers and event handlers
 //!
 //! tests/replay asks the daemon with imported configurations; this is about the text.
 
+mod edumfa;
 mod expressions;
 mod logins;
 mod oddities;

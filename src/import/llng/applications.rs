@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::limits::EXPORTS_PER_APPLICATION;
 use crate::import::llng::cel::{Cel, Translator};
 use crate::import::llng::names::{Session, Stage};
+use crate::import::llng::part::{Part, Yaml};
 use crate::import::llng::perl::{self, Node, Unsupported};
-use crate::import::llng::report::{Kind, Report};
 use crate::import::llng::rules::{self, Common, Level};
 use crate::import::llng::source::{Problem, Source, Table};
 use crate::import::llng::translation::Refusals;
-use crate::import::llng::yaml::{Part, Yaml, scalar};
+use crate::import::report::{Kind, Report};
+use crate::import::yaml::scalar;
 
 /// Longest name of an application that is made of a host's.
 const NAME_CHARS: usize = 56;

@@ -1,7 +1,7 @@
 //! Keys that nothing is made of: which of them an operator should hear about.
 
-use crate::import::llng::report::{Kind, Report};
 use crate::import::llng::source::Source;
+use crate::import::report::{Kind, Report};
 
 /// Keys that are read elsewhere.
 const TRANSLATED: &[&str] = &[

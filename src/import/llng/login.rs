@@ -4,11 +4,12 @@
 
 use crate::import::llng::cel::{Cel, Side, Translator};
 use crate::import::llng::names::{self, GROUPS, Session, Stage};
+use crate::import::llng::part::{Part, Yaml};
 use crate::import::llng::perl::{self, Node, Unsupported};
-use crate::import::llng::report::{Kind, Report};
 use crate::import::llng::source::{Problem, Source, Table};
 use crate::import::llng::translation::Refusals;
-use crate::import::llng::yaml::{Part, Yaml, scalar};
+use crate::import::report::{Kind, Report};
+use crate::import::yaml::scalar;
 
 /// What the configuration says about sessions, translated.
 #[derive(Debug, Default)]

@@ -11,14 +11,13 @@ mod cel;
 mod leftovers;
 mod login;
 mod names;
+mod part;
 mod pattern;
 mod perl;
-mod report;
 mod rules;
 mod settings;
 mod source;
 mod translation;
-mod yaml;
 
 use std::fmt;
 use std::path::Path;
@@ -29,12 +28,13 @@ use crate::config::{self, Diagnostic, Severity};
 use crate::domain::limits::IMPORT_BYTES;
 use crate::import::llng::applications::Applications;
 use crate::import::llng::login::Login;
-pub use crate::import::llng::report::{Entry, Kind, Report};
+use crate::import::llng::part::{Part, Yaml};
 use crate::import::llng::settings::Settings;
 pub use crate::import::llng::source::Problem;
 use crate::import::llng::source::Source;
 use crate::import::llng::translation::Refusals;
-use crate::import::llng::yaml::{Part, Yaml};
+pub use crate::import::report::{Entry, Kind, Report};
+use crate::import::yaml::shown;
 
 /// Most attempts; each one mends up to a hundred places.
 const ATTEMPTS: usize = 200;
@@ -82,7 +82,7 @@ impl fmt::Display for Problems<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, Problem { key, text }) in self.0.iter().enumerate() {
             let gap = if index == 0 { "" } else { "\n" };
-            write!(f, "{gap}{}: {text}", yaml::shown(key, 120))?;
+            write!(f, "{gap}{}: {text}", shown(key, 120))?;
         }
         Ok(())
     }

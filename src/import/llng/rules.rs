@@ -7,12 +7,13 @@
 
 use crate::import::llng::cel::{Cel, Side, Translator, with_query, without_query};
 use crate::import::llng::names::{Session, Stage};
+use crate::import::llng::part::{Part, Yaml};
 use crate::import::llng::pattern::{self, Scope};
 use crate::import::llng::perl::{self, Node, Unsupported};
-use crate::import::llng::report::{Kind, Report};
 use crate::import::llng::source::Table;
 use crate::import::llng::translation::Refusals;
-use crate::import::llng::yaml::{Part, Yaml, scalar};
+use crate::import::report::{Kind, Report};
+use crate::import::yaml::scalar;
 
 /// What all rules of a virtual host have in common.
 pub struct Common<'a> {

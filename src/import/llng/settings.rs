@@ -7,12 +7,13 @@ use crate::import::llng::applications::write_trusted_domains;
 use crate::import::llng::cel::{Cel, Side, Translator};
 use crate::import::llng::login::{Login, Users};
 use crate::import::llng::names::{self, Session, Stage};
+use crate::import::llng::part::{Part, Yaml};
 use crate::import::llng::pattern;
 use crate::import::llng::perl;
-use crate::import::llng::report::{Kind, Report};
 use crate::import::llng::source::{Problem, Source};
 use crate::import::llng::translation::Refusals;
-use crate::import::llng::yaml::{Part, Yaml, scalar};
+use crate::import::report::{Kind, Report};
+use crate::import::yaml::scalar;
 
 /// What of the settings others need.
 pub struct Choice {

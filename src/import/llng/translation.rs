@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::import::llng::part::Part;
 use crate::import::llng::perl::Unsupported;
-use crate::import::llng::yaml::Part;
 
 /// What was refused, how often, and why.
 #[derive(Debug, Default)]

@@ -7,54 +7,35 @@ use std::fmt::Write as _;
 /// Longest comment about something of the source, in characters.
 const COMMENT_CHARS: usize = 160;
 
-/// What a line is about, so that an error in it leads back to its source.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    /// A setting, by LemonLDAP::NG's key.
-    Setting(&'static str),
-    /// An exported variable.
-    Variable(String),
-    /// A macro.
-    Macro(String),
-    /// A group.
-    Group(String),
-    /// Whose name the log has.
-    TraceName,
-    /// A domain that `url=` may lead to.
-    TrustedDomain(String),
-    /// A virtual host as such.
-    Application(String),
-    /// A name of a virtual host.
-    Host(String, String),
-    /// A rule of a virtual host.
-    Rule(String, String),
-    /// A header of a virtual host.
-    Export(String, String),
-}
-
-/// A file that is being written.
-#[derive(Debug, Default)]
-pub struct Yaml {
+/// A file that is being written; a `P` is what a line is about, so that an error in it leads back to its source.
+#[derive(Debug)]
+pub struct Yaml<P> {
     text: String,
-    parts: Vec<Part>,
+    parts: Vec<P>,
 }
 
-impl Yaml {
+impl<P> Default for Yaml<P> {
+    fn default() -> Self {
+        Self { text: String::new(), parts: Vec::new() }
+    }
+}
+
+impl<P: Clone> Yaml<P> {
     /// Adds a line about `part`.
-    pub fn line(&mut self, part: &Part, line: &str) {
+    pub fn line(&mut self, part: &P, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
         self.parts.push(part.clone());
     }
 
     /// Adds a comment that quotes the source.
-    pub fn comment(&mut self, part: &Part, indent: &str, text: &str) {
+    pub fn comment(&mut self, part: &P, indent: &str, text: &str) {
         let line = format!("{indent}# {}", shown(text, COMMENT_CHARS));
         self.line(part, &line);
     }
 
     /// What the line with this number, from 1, is about.
-    pub fn part(&self, line: u32) -> Option<&Part> {
+    pub fn part(&self, line: u32) -> Option<&P> {
         let index = usize::try_from(line).ok()?.checked_sub(1)?;
         self.parts.get(index)
     }

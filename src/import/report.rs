@@ -2,9 +2,10 @@
 //!
 //! Must not know: values. Places and reasons are enough, and secrets are values.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::import::llng::yaml::shown;
+use crate::import::yaml::shown;
 
 /// Longest name of a place, in characters.
 const PLACE_CHARS: usize = 120;
@@ -14,6 +15,8 @@ const PLACE_CHARS: usize = 120;
 pub enum Kind {
     /// It is not, and so it denies.
     Denies,
+    /// It is not, or means something else there, and so what it belongs to is switched off.
+    Inactive,
     /// It is not, and so it is missing.
     Missing,
     /// To something that is not quite the same.
@@ -25,6 +28,7 @@ pub enum Kind {
 impl Kind {
     const ALL: &[(Self, &'static str)] = &[
         (Self::Denies, "not translated, and denies instead"),
+        (Self::Inactive, "not translated, and switched off instead"),
         (Self::Missing, "not translated, and left out"),
         (Self::Approximately, "translated approximately"),
         (Self::Note, "to know"),
@@ -44,29 +48,32 @@ pub struct Entry {
 
 /// Everything to know; its `Display` is for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report(Vec<Entry>);
+pub struct Report {
+    entries: Vec<Entry>,
+    known: BTreeSet<Entry>,
+}
 
 impl Report {
-    /// Adds an entry.
+    /// Adds an entry, once.
     pub fn add(&mut self, kind: Kind, place: &str, text: impl Into<String>) {
         let place = shown(place, PLACE_CHARS);
         let entry = Entry { kind, place, text: text.into() };
-        if !self.0.contains(&entry) {
-            self.0.push(entry);
+        if self.known.insert(entry.clone()) {
+            self.entries.push(entry);
         }
     }
 
     /// All of it.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
-        &self.0
+        &self.entries
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (kind, title) in Kind::ALL {
-            let mut entries = self.0.iter().filter(|entry| entry.kind == *kind).peekable();
+            let mut entries = self.entries.iter().filter(|entry| entry.kind == *kind).peekable();
             if entries.peek().is_some() {
                 writeln!(f, "{title}:")?;
             }
