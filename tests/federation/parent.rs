@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use serde_json::json;
+use vouchsafe::protocol::edumfa::signature::Signer;
 
 use crate::asking::{check, check_with, checks, question};
 use crate::cast::{
@@ -90,15 +91,16 @@ fn connections_to_a_child_are_kept() {
 
 #[test]
 fn an_answer_that_the_child_has_not_signed_is_none() {
-    let (hq, lab) = hq_and_lab();
+    let (_hq, lab) = hq_and_lab();
     let keys = temporary_folder();
     let mut alice = alice_in_lab();
+    let stranger = Signer::generate().unwrap().0.public_pem().unwrap();
     let keep = |name: &str, text: String| {
         let path = keys.path().join(name);
         std::fs::write(&path, text).unwrap();
         format!("{PATIENT}, signature_key: \"{}\"", path.display())
     };
-    let (good, other) = (keep("lab.pem", lab.public_key()), keep("hq.pem", hq.public_key()));
+    let (good, other) = (keep("lab.pem", lab.public_key()), keep("stranger.pem", stranger));
     for (settings, accepts) in [(good, true), (other, false)] {
         let plan = Plan::local(PEOPLE).server("lab", &lab.url(), &settings);
         let node = Node::start(&plan.handler(AFTER, "server: lab, realm: crealm"));

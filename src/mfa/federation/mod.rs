@@ -131,16 +131,26 @@ impl Federation {
         &self.settings
     }
 
-    /// Asks whoever may know. A question that came through too many nodes, or through this one, is refused.
+    /// The answer to a question that came through here before (F8): whoever asks goes on elsewhere.
+    #[must_use]
+    pub fn loops_back(&self, hops: &str) -> Option<Said> {
+        let answer =
+            Answer { code: 904, ..Answer::new(Verdict::NotMine, "This came through here before.") };
+        hops.split(',').any(|hop| hop == &*self.own).then(|| self.said_here(answer))
+    }
+
+    /// Asks whoever may know.
     pub async fn ask(&self, question: &Question<'_>, now: Timestamp) -> Outcome {
-        let Ok(hops) = next_hops(question.hops, &self.own) else {
-            let refusal = Answer { code: 303, ..Answer::new(Verdict::Refused, "Too many hops.") };
-            return Outcome::Answered(self.said_here(refusal));
-        };
+        if let Some(said) = self.loops_back(question.hops) {
+            return Outcome::Answered(said);
+        }
+        // Whoever is the last that may be asked can still answer.
+        let hops = next_hops(question.hops, &self.own).ok();
+        let hops = hops.as_deref();
         let answered = if question.transaction.is_empty() {
-            Walk::new(self, question, &hops, now).run().await
+            Walk::new(self, question, hops, now).run().await
         } else {
-            self.ask_pinned(question, &hops, now).await
+            self.ask_pinned(question, hops, now).await
         };
         match answered {
             Ok(said) => Outcome::Answered(said),
@@ -160,7 +170,7 @@ impl Federation {
     async fn ask_pinned(
         &self,
         question: &Question<'_>,
-        hops: &str,
+        hops: Option<&str>,
         now: Timestamp,
     ) -> Result<Said, Failure> {
         let failed = |why: ChallengeError| self.failure_here(why.into());
@@ -175,8 +185,7 @@ impl Federation {
             (self.answer_here(question, pinned, now).await?, false)
         } else {
             let asking = self.asking_pinned(question, pinned)?;
-            let reply = asking.server.ask(&asking.question, hops, now).await;
-            (definite(asking.server, &asking.question, reply)?, pinned.client_ip)
+            (self.ask_server(asking.server, &asking.question, hops, now).await?, pinned.client_ip)
         };
         match (question.event, said.answer.verdict) {
             (Event::Check, Verdict::Accepted) => {
@@ -207,6 +216,22 @@ impl Federation {
         let question = Question { user: &pinned.user, realm: &pinned.realm, ..*question };
         let told = self.ask_here(&question, Some(&pinned.serials), now).await?;
         Ok(self.said_here(told.answer))
+    }
+
+    /// Asks a server; without `hops` the question has come through as many nodes as it may, and goes nowhere.
+    async fn ask_server(
+        &self,
+        server: &Server,
+        question: &Question<'_>,
+        hops: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Said, Failure> {
+        let Some(hops) = hops else {
+            let answer = Answer { code: 904, ..Answer::new(Verdict::NotMine, "Too many hops.") };
+            return Ok(self.said_here(answer));
+        };
+        let reply = server.ask(question, hops, now).await;
+        definite(server, question, reply)
     }
 
     /// Asks the local node.

@@ -10,7 +10,7 @@ use crate::domain::node::{Answer, Event, Question, Verdict};
 use crate::domain::time::Timestamp;
 use crate::mfa::condition::Circumstances;
 use crate::mfa::facts::Facts;
-use crate::mfa::federation::{Asking, Failure, Federation, Said, Why, definite};
+use crate::mfa::federation::{Asking, Failure, Federation, Said, Why};
 use crate::mfa::node::local::Reserved;
 use crate::mfa::node::server::Server;
 use crate::mfa::settings::{
@@ -20,7 +20,7 @@ use crate::mfa::settings::{
 pub(super) struct Walk<'a> {
     federation: &'a Federation,
     question: &'a Question<'a>,
-    hops: &'a str,
+    hops: Option<&'a str>,
     now: Timestamp,
     /// The answer so far, and who gave it.
     so_far: Option<SoFar<'a>>,
@@ -45,7 +45,7 @@ impl<'a> Walk<'a> {
     pub fn new(
         federation: &'a Federation,
         question: &'a Question<'a>,
-        hops: &'a str,
+        hops: Option<&'a str>,
         now: Timestamp,
     ) -> Self {
         let had_turn = vec![false; federation.settings.handlers.len()];
@@ -216,8 +216,8 @@ impl<'a> Walk<'a> {
     async fn forward(&mut self, index: usize, handler: &'a HandlerSettings) -> Result<(), Failure> {
         let Some(asking) = self.asking(handler) else { return Ok(()) };
         self.take_turn(index);
-        let reply = asking.server.ask(&asking.question, self.hops, self.now).await;
-        let told = definite(asking.server, &asking.question, reply);
+        let told = self.federation.ask_server(asking.server, &asking.question, self.hops, self.now);
+        let told = told.await;
         self.note(told, &asking, handler)
     }
 
@@ -236,15 +236,14 @@ impl<'a> Walk<'a> {
             }
             next += 1;
         }
-        let (hops, now) = (self.hops, self.now);
+        let (federation, hops, now) = (self.federation, self.hops, self.now);
         let ask = async |(asking, handler): (Asking<'a>, &'a HandlerSettings)| {
-            let reply = asking.server.ask(&asking.question, hops, now).await;
-            (asking, handler, reply)
+            let told = federation.ask_server(asking.server, &asking.question, hops, now).await;
+            (asking, handler, told)
         };
         let mut replies: FuturesUnordered<_> = racing.into_iter().map(ask).collect();
         let mut failed = None;
-        while let Some((asking, handler, reply)) = replies.next().await {
-            let told = definite(asking.server, &asking.question, reply);
+        while let Some((asking, handler, told)) = replies.next().await {
             if let Err(failure) = self.note(told, &asking, handler) {
                 failed.get_or_insert(failure);
             }
@@ -347,8 +346,7 @@ impl<'a> Walk<'a> {
                     return Err(federation.failure_here(Why::Gone));
                 };
                 let question = Question { client: None, authorization: None, ..*self.question };
-                let reply = server.ask(&question, self.hops, self.now).await;
-                match definite(server, &question, reply) {
+                match federation.ask_server(server, &question, self.hops, self.now).await {
                     Ok(said) => said,
                     // Others may know the user.
                     Err(failure) if is_not_sent(&failure) => {
