@@ -77,6 +77,35 @@ fn every_header_of_a_master_is_in_the_key_of_a_remembered_check() {
 }
 
 #[test]
+fn the_check_for_requests_with_a_factor_is_the_usual_one_but_for_its_patience() {
+    let directives = |file: &str, location: &str| -> BTreeSet<String> {
+        let text = snippet(file);
+        let (_, check) = text.split_once(&format!("location = {location} {{")).unwrap();
+        let (check, _) = check.split_once("\n}\n").unwrap();
+        let lines = check.lines().map(|line| line.split('#').next().unwrap_or_default());
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        lines.map(words).filter(|line| !line.is_empty()).collect()
+    };
+    let usual = directives("auth.conf", "/_vouchsafe");
+    let patient = directives("auth_factor.conf", "/_vouchsafe_factor");
+    assert!(usual.len() > 30, "{usual:?}");
+    let only_usual: Vec<_> = usual.difference(&patient).collect();
+    let expected = [
+        "proxy_cache $vouchsafe_cache;",
+        "proxy_next_upstream error timeout;",
+        "proxy_next_upstream_timeout 4s;",
+        "proxy_next_upstream_tries 2;",
+        "proxy_read_timeout 3s;",
+    ];
+    assert_eq!(only_usual, expected);
+    let only_patient: Vec<_> = patient.difference(&usual).collect();
+    assert_eq!(
+        only_patient,
+        ["proxy_cache off;", "proxy_next_upstream off;", "proxy_read_timeout 10s;"]
+    );
+}
+
+#[test]
 fn every_file_is_included_by_a_whole_configuration() {
     let nginx = Path::new(env!("CARGO_MANIFEST_DIR")).join("nginx");
     let whole = ["example.conf", "applications.conf"]

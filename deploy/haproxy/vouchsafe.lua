@@ -3,6 +3,7 @@
 
 local CHECK = os.getenv("VOUCHSAFE_CHECK")
 local TIMEOUT_MS = 1000 -- HAProxy 2.6 tries four times by itself, so a daemon that hangs is given up after 4 s
+-- With `factor_in_request: true` rather 3000: the daemon answers within 2.5 s, whatever node it has to wait for.
 
 -- The exports of config.yaml (`applications[].exports`), the signed assertion, and the client's cookies without ours,
 -- lower case.
@@ -11,6 +12,7 @@ local FROM_CHECK = { "auth-user", "auth-mail", "auth-groups", "x-vouchsafe-asser
 
 -- What ends here: the master's (`slave.masters[].control_header`, `slave.user_header`, `slave.exported_vars`;
 -- auth-groups is set above), and what only the daemon may read. X-Vouchsafe-* go too, by their prefix.
+-- With `factor_in_request: true` also "authorization": the user's PIN and one-time password may be in it.
 local NOT_FOR_APPLICATIONS = { "control", "cn", "user-email", "x-otp" }
 local RESERVED = "^x%-vouchsafe%-"
 

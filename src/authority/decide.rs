@@ -195,9 +195,11 @@ impl Authority {
                         match Box::pin(ride).await {
                             None => Decision::Challenge(reason),
                             Some(Err(refusal)) => refusal,
-                            Some(Ok(raised)) => {
-                                self.grant(question, raised, Reason::Session, now, recorder)
-                            }
+                            // It is for whoever presents the factor, and looked at each time.
+                            Some(Ok(raised)) => reused_within(
+                                self.grant(question, raised, Reason::Session, now, recorder),
+                                Duration::ZERO,
+                            ),
                         }
                     }
                     Err(reason) => Decision::Deny(reason),

@@ -183,6 +183,12 @@ impl Authority {
         self.policy.applications.iter().map(names).collect()
     }
 
+    /// Whether factors may ride along with requests, for every application, in the same order.
+    #[must_use]
+    pub fn factors_may_ride(&self) -> Vec<bool> {
+        self.policy.applications.iter().map(|application| application.factor_in_request).collect()
+    }
+
     /// The public keys of assertions (SEMANTICS R5), as JSON; an empty set where nothing is signed.
     #[must_use]
     pub fn key_set(&self) -> Bytes {

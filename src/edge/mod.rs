@@ -54,7 +54,8 @@ impl Edge {
         pages: Pages,
     ) -> Self {
         let names = authority.export_names();
-        let removals = Removals::new(&authority.trust_header_names(), &names);
+        let riding = authority.factors_may_ride();
+        let removals = Removals::new(&authority.trust_header_names(), &names, &riding);
         let export_names = ExportNames::new(&names);
         let warned = names.iter().map(|_| AtomicBool::new(false)).collect();
         let signer = None;

@@ -37,8 +37,8 @@ use crate::session::{Keyed, Sessions};
 const PATIENCE: Duration = Duration::from_millis(2500);
 /// How long a verdict is there for whoever comes back.
 const RECORDED: Duration = Duration::from_secs(30);
-/// How often a verdict is told: to whoever waited for it, and once more.
-const TOLD: u32 = 2;
+/// In place of the number of requests that wait: the verdict was told.
+const TOLD: u32 = u32::MAX;
 /// Verdicts that are kept.
 const VERDICTS: u64 = 10_000;
 /// Checks that run by themselves at a time; of more none is begun.
@@ -62,7 +62,8 @@ pub struct Rides {
 #[derive(Debug)]
 struct Ride {
     begun: Timestamp,
-    told: AtomicU32,
+    /// Requests that have waited for it, or [`TOLD`].
+    waiting: AtomicU32,
     verdict: watch::Receiver<Option<Ridden>>,
 }
 
@@ -77,6 +78,27 @@ impl Default for Rides {
     fn default() -> Self {
         let verdicts = Cache::builder().max_capacity(VERDICTS).time_to_live(RECORDED * 2).build();
         Self { verdicts, places: Arc::new(Semaphore::new(CHECKS)) }
+    }
+}
+
+impl Ride {
+    /// One more request waits; returns its number, or `None` if the verdict was told.
+    fn join(&self) -> Option<u32> {
+        let more = |before: u32| before.checked_add(1).filter(|number| *number != TOLD);
+        let before = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(before.saturating_add(1))
+    }
+
+    /// Whether the request of this number is the one that is told. What is good for one call goes to the newest: a
+    /// proxy that asks again has given up its older ones, and they must not use up what came of it.
+    fn tell(&self, number: u32, for_one_call: bool) -> bool {
+        if for_one_call {
+            let told =
+                self.waiting.compare_exchange(number, TOLD, Ordering::Relaxed, Ordering::Relaxed);
+            return told.is_ok();
+        }
+        self.waiting.store(TOLD, Ordering::Relaxed);
+        true
     }
 }
 
@@ -193,7 +215,9 @@ impl Authority {
         let mut wanted =
             Wanted::new(Event::Check, owner.user, owner.realm, WhoAsks::Session(found.0.0));
         (wanted.secret, wanted.client) = (Some(secret), Some(question.client));
-        let verdict = factors.rides.verdict(factors, key(rider.use_of()), wanted, now).await;
+        let for_one_call = matches!(rider, Rider::Otp(_));
+        let key_of_ride = key(rider.use_of());
+        let verdict = factors.rides.verdict(factors, key_of_ride, for_one_call, wanted, now).await;
         let ridden = verdict.map_err(refusal)?;
         let factor = ridden.factor().map_err(refusal)?;
         let level = factors.settings().auth_level;
@@ -271,33 +295,33 @@ impl Rides {
         &self,
         factors: &Arc<Factors>,
         key: SessionKey,
+        for_one_call: bool,
         wanted: Wanted,
         now: Timestamp,
     ) -> Result<Ridden, Reason> {
-        let mut wanted = Some(wanted);
+        let (mut wanted, mut number) = (Some(wanted), None);
         let result = self.verdicts.entry(key.0).and_compute_with(|entry| {
-            let is_good = |ride: &Arc<Ride>| {
-                now.since(ride.begun) < RECORDED && ride.told.load(Ordering::Relaxed) < TOLD
-            };
-            if entry.is_some_and(|entry| is_good(entry.value())) {
+            let ride = entry.map(moka::Entry::into_value);
+            let ride = ride.filter(|ride| now.since(ride.begun) < RECORDED);
+            number = ride.and_then(|ride| ride.join());
+            if number.is_some() {
                 return Op::Nop;
             }
-            match wanted.take().and_then(|wanted| self.begin(factors, wanted, now)) {
-                Some(ride) => Op::Put(Arc::new(ride)),
-                None => Op::Remove,
-            }
+            let ride = wanted.take().and_then(|wanted| self.begin(factors, wanted, now));
+            ride.map_or(Op::Remove, |ride| {
+                number = ride.join();
+                Op::Put(Arc::new(ride))
+            })
         });
-        let ride = result.into_entry().ok_or(Reason::FactorUnavailable)?.into_value();
+        let (Some(entry), Some(number)) = (result.into_entry(), number) else {
+            return Err(Reason::FactorUnavailable);
+        };
+        let ride = entry.into_value();
         let mut verdict = ride.verdict.clone();
         let told = tokio::time::timeout(PATIENCE, verdict.wait_for(Option::is_some)).await;
-        match told {
-            Err(_) => Err(Reason::FactorPending),
-            Ok(told) => {
-                ride.told.fetch_add(1, Ordering::Relaxed);
-                let told = told.ok().and_then(|told| told.clone());
-                told.ok_or(Reason::FactorUnavailable)
-            }
-        }
+        let told = told.map_err(|_| Reason::FactorPending)?;
+        let ridden = told.ok().and_then(|told| told.clone()).ok_or(Reason::FactorUnavailable)?;
+        if ride.tell(number, for_one_call) { Ok(ridden) } else { Err(Reason::FactorPending) }
     }
 
     /// Begins a check; `None` if too many run.
@@ -311,7 +335,7 @@ impl Rides {
             let _ = tell.send(Some(ridden_of(&factors_there, &checked, now)));
             drop(place);
         });
-        Some(Ride { begun: now, told: AtomicU32::new(0), verdict })
+        Some(Ride { begun: now, waiting: AtomicU32::new(0), verdict })
     }
 }
 

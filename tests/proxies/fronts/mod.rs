@@ -61,7 +61,7 @@ impl Front {
         }
     }
 
-    fn around(name: &'static str, server: Server) -> Self {
+    pub fn around(name: &'static str, server: Server) -> Self {
         let address = server.address;
         Self { name, address, sockets: address, grpc: address, servers: vec![server] }
     }

@@ -55,6 +55,13 @@ struct Challenged<'a> {
 }
 
 #[derive(Debug, Serialize)]
+struct Form<'a> {
+    result: u8,
+    error: u8,
+    token: &'a str,
+}
+
+#[derive(Debug, Serialize)]
 struct Status {
     status: u8,
 }
@@ -79,6 +86,11 @@ pub fn challenged(transaction: &str, message: &str) -> HttpResponse {
     let answer =
         Challenged { result: 0, error: number::ERROR, transaction_id: transaction, message };
     json(StatusCode::UNAUTHORIZED, &answer)
+}
+
+/// What the form for a second factor has to carry.
+pub fn form(token: &str) -> HttpResponse {
+    json(StatusCode::OK, &Form { result: 1, error: number::OK, token })
 }
 
 /// Whether there is a session.

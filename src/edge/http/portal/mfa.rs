@@ -87,6 +87,7 @@ async fn step_up(
             classed(json::refusal(StatusCode::UNAUTHORIZED, reason), reason)
         }
         StepUp::LoginFirst(_) => login_first(edge, return_url.as_deref()),
+        StepUp::Asked(form) if asked.wants_json => json::form(&form.token),
         StepUp::Asked(form) => shown.page(StatusCode::OK, None, &form, None),
         StepUp::Challenged(_, challenge) | StepUp::Pending(_, challenge) if asked.wants_json => {
             let answer = json::challenged(&challenge.transaction, &challenge.message);
@@ -105,7 +106,7 @@ async fn step_up(
 /// To the login, from where the way leads back to the page, which will ask for the factor again.
 fn login_first(edge: &Edge, return_url: Option<&str>) -> HttpResponse {
     let query = return_url.map(|url| {
-        form_urlencoded::Serializer::new("?".to_owned()).append_pair("url", url).finish()
+        form_urlencoded::Serializer::for_suffix("?".to_owned(), 1).append_pair("url", url).finish()
     });
     redirect(&format!("{}{}", edge.portal_url, query.unwrap_or_default()))
 }
