@@ -195,6 +195,31 @@ fn policy_tests_that_cannot_be_read_or_asked_are_told_apart_from_failures() {
     );
 }
 
+#[test]
+fn a_token_is_made_where_no_daemon_ever_ran_and_no_secret_is_an_argument() {
+    let folder = tempfile::tempdir().unwrap();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config.yaml");
+    // Nobody else's daemon is asked.
+    let config = std::fs::read_to_string(shipped).unwrap().replace("  admin: 127", "  # 127");
+    std::fs::write(folder.path().join("config.yaml"), config).unwrap();
+    let added = vouchsafe(folder.path(), &["token", "add", "--user", "dwho"]);
+    assert_eq!(added.status.code(), Some(0), "{}", text(&added.stderr));
+    assert!(text(&added.stdout).contains("otpauth://totp/Vouchsafe:dwho?secret="));
+    let listed = vouchsafe(folder.path(), &["token", "list", "--user", "dwho"]);
+    assert!(text(&listed.stdout).contains("totp  dwho  local  enabled"), "{listed:?}");
+    let mut files: Vec<_> = std::fs::read_dir(folder.path().join("data"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    files.sort();
+    assert_eq!(files, ["mfa.key", "mfa.redb"]);
+    for command in
+        [&["token", "add", "--user", "x", "--pin", "1234"][..], &["token", "set-pin", "S", "1234"]]
+    {
+        assert_eq!(vouchsafe(folder.path(), command).status.code(), Some(2), "{command:?}");
+    }
+}
+
 const LM_CONF: &str = r#"{
   "portal": "https://auth.example.com/", "authentication": "Slave", "slaveUserHeader": "CN",
   "slaveHeaderName": "control", "slaveHeaderContent": "opensesame", "slaveMasterIP": "10.0.0.1",

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::app::admin_client::{AdminClient, Method};
 use crate::app::factors;
+pub use crate::authority::factor::administration::nodes::{NodeState, NodeTest};
 pub use crate::authority::factor::administration::{
     AddedToken, ImportFailure, ImportReport, ListedToken, NewPin, Otps, SecretText, TokenChange,
     TokenFilter, TokenFormat, TokenImport, TokenWish,
@@ -23,6 +24,7 @@ use crate::config::Settings;
 use crate::domain::limits::IMPORT_BYTES;
 use crate::domain::secret::Secret;
 use crate::edge::clock::Clock;
+use crate::mfa::federation::LOCAL;
 pub use crate::mfa::token::enrolment::qr_code;
 use crate::session::Sessions;
 use crate::session::fingerprint::Fingerprinter;
@@ -58,6 +60,14 @@ impl Administration {
     /// # Errors
     /// There is none; the message says what to do.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
+        Self::open_for(settings, LOCAL).await
+    }
+
+    /// The same for a question to one node: if it is another than the local one, tokens are left alone.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn open_for(mut settings: Settings, node: &str) -> anyhow::Result<Self> {
         let no_daemon = match AdminClient::new(&settings) {
             Ok(client) if client.is_answered().await => {
                 return Ok(Self::Daemon(client.patient(DEADLINE)));
@@ -65,6 +75,9 @@ impl Administration {
             Ok(client) => format!("nobody answers at {}", client.place()),
             Err(error) => format!("{error:#}"),
         };
+        if let Some(mfa) = settings.mfa.as_mut().filter(|_| node != LOCAL) {
+            mfa.local = None;
+        }
         let here = Here::open(settings);
         let here = here.with_context(|| {
             format!("no running daemon could be asked ({no_daemon}), and without it")
@@ -79,16 +92,15 @@ impl Administration {
     pub async fn list(&self, filter: &TokenFilter) -> anyhow::Result<Vec<ListedToken>> {
         match self {
             Self::Daemon(client) => {
-                let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
                 let TokenFilter { user, realm, serial, after, limit } = filter;
                 let mut path = format!(
                     "/api/v1/tokens?user={}&realm={}&serial={}",
-                    encode(user),
-                    encode(realm),
-                    encode(serial)
+                    encoded(user),
+                    encoded(realm),
+                    encoded(serial)
                 );
                 if let Some(after) = after {
-                    path.extend(["&after=", &encode(after)]);
+                    path.extend(["&after=", &encoded(after)]);
                 }
                 if let Some(limit) = limit {
                     path.extend(["&limit=", &limit.to_string()]);
@@ -171,6 +183,31 @@ impl Administration {
         Ok(())
     }
 
+    /// All nodes; without the daemon nothing was seen of them.
+    ///
+    /// # Errors
+    /// The daemon does not answer.
+    pub async fn nodes(&self) -> anyhow::Result<Vec<NodeState>> {
+        match self {
+            Self::Daemon(client) => ask(client, Method::GET, "/api/v1/nodes", None::<&()>).await,
+            Self::Here(here) => Ok(here.authority.nodes()),
+        }
+    }
+
+    /// Asks a node whether it lives.
+    ///
+    /// # Errors
+    /// There is no such node, or the daemon does not answer.
+    pub async fn test_node(&self, name: &str) -> anyhow::Result<NodeTest> {
+        match self {
+            Self::Daemon(client) => {
+                let path = format!("/api/v1/nodes/{}/test", encoded(name));
+                ask(client, Method::POST, &path, Some(&json!({}))).await
+            }
+            Self::Here(here) => Ok(here.authority.test_node(name, here.clock.now()).await?),
+        }
+    }
+
     /// Waits until every audit line is written.
     pub fn close(self) {
         if let Self::Here(here) = self {
@@ -209,7 +246,11 @@ impl Here {
 }
 
 fn path_of(serial: &str) -> String {
-    format!("/api/v1/tokens/{}", utf8_percent_encode(serial, NON_ALPHANUMERIC))
+    format!("/api/v1/tokens/{}", encoded(serial))
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 async fn ask<T: DeserializeOwned>(

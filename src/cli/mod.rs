@@ -6,6 +6,7 @@ mod explain;
 mod explanation_text;
 mod import;
 mod key;
+mod node;
 mod schema;
 mod serve;
 mod token;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::cli::explain::ExplainArguments;
+use crate::cli::node::NodeCommand;
 use crate::cli::token::TokenCommand;
 use crate::config::{self, Diagnostics, Settings};
 
@@ -54,6 +56,9 @@ enum Command {
     /// Work on the tokens of the local node, through the daemon if it runs.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Look at MFA nodes.
+    #[command(subcommand)]
+    Node(NodeCommand),
     /// Print the JSON schema of the configuration.
     Schema,
 }
@@ -118,6 +123,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Some(Command::Import(ImportCommand::Edumfa { files, output })) => {
             import::edumfa(files, output.as_deref())
         }
+        Some(Command::Node(command)) => node::run(config, command),
         Some(Command::Schema) => schema::run(),
     }
 }

@@ -1,5 +1,5 @@
 //! `vouchsafe token`: the local node's tokens, through the daemon while it runs. Secrets are no arguments, which
-//! everybody on the machine could read: PINs come from standard input.
+//! everybody on the machine could read: PINs are asked for.
 
 use std::future::Future;
 use std::io::{IsTerminal as _, Read as _};
@@ -67,7 +67,7 @@ pub enum TokenCommand {
         /// The next one.
         otp2: String,
     },
-    /// Give a token another PIN, read from standard input; an empty line means none.
+    /// Give a token another PIN, which is asked for; an empty one means none.
     SetPin {
         /// Its serial.
         serial: String,
@@ -99,7 +99,7 @@ pub struct AddArguments {
     #[arg(long)]
     serial: Option<String>,
     /// Digits of an OTP: 6 or 8.
-    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u8).range(6..=8))]
+    #[arg(long, default_value_t = 6, value_parser = digits)]
     digits: u8,
     /// The hash of its OTPs; many authenticators know sha1 only.
     #[arg(long, default_value = "sha1", value_parser = ["sha1", "sha256", "sha512"])]
@@ -107,9 +107,9 @@ pub struct AddArguments {
     /// Seconds of a TOTP step.
     #[arg(long, default_value_t = 30)]
     period: u64,
-    /// Read its PIN from a line of standard input. Without, only `spass` asks for one.
-    #[arg(long)]
-    pin_stdin: bool,
+    /// Ask for its PIN: on the terminal, or else as a line of standard input. `spass` asks anyway.
+    #[arg(long, alias = "pin-stdin")]
+    pin: bool,
     /// For people.
     #[arg(long, default_value = "")]
     description: String,
@@ -215,7 +215,7 @@ impl<'a> Work<'a> {
 
 fn wish(arguments: &AddArguments) -> anyhow::Result<TokenWish> {
     let is_password = arguments.kind == "pw";
-    let has_pin = arguments.pin_stdin || arguments.kind == "spass";
+    let has_pin = arguments.pin || arguments.kind == "spass";
     let pin = if has_pin { secret_line("PIN")? } else { SecretText::default() };
     let password = is_password.then(|| secret_line("password")).transpose()?;
     Ok(TokenWish {
@@ -234,11 +234,21 @@ fn wish(arguments: &AddArguments) -> anyhow::Result<TokenWish> {
     })
 }
 
-/// A line of standard input, without its end.
+fn digits(text: &str) -> Result<u8, &'static str> {
+    match text {
+        "6" => Ok(6),
+        "8" => Ok(8),
+        _ => Err("an OTP has 6 or 8 digits"),
+    }
+}
+
+/// What is typed without showing it, or a line of standard input without its end.
 fn secret_line(what: &str) -> anyhow::Result<SecretText> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        eprint!("{what} (shown as you type): ");
+        let typed = rpassword::prompt_password(format!("{what} (not shown): "));
+        let typed = typed.with_context(|| format!("cannot read the {what} from the terminal"))?;
+        return Ok(SecretText::new(Zeroizing::new(typed)));
     }
     let mut line = Zeroizing::new(String::new());
     stdin.read_line(&mut line).with_context(|| format!("cannot read the {what}"))?;

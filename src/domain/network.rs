@@ -1,5 +1,6 @@
 //! Addresses and lists of networks, compared as numbers and never as text.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -75,6 +76,17 @@ impl Networks {
     pub fn overlap(&self, other: &Self) -> Option<IpNet> {
         self.0.iter().copied().find(|mine| {
             other.0.iter().any(|theirs| mine.contains(theirs) || theirs.contains(mine))
+        })
+    }
+}
+
+impl fmt::Display for Networks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        self.0.iter().try_for_each(|network| {
+            write!(f, "{separator}{network}")?;
+            separator = " ";
+            Ok(())
         })
     }
 }

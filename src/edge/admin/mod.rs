@@ -3,6 +3,7 @@
 
 mod explain;
 pub mod gate;
+mod nodes;
 pub mod openapi;
 mod tokens;
 
@@ -52,6 +53,7 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
                 .route(web::post().to(explain::explain)),
         )
         .configure(tokens::routes)
+        .configure(nodes::routes)
         .service(web::resource("/openapi.json").route(web::get().to(openapi::openapi)))
         .default_service(web::to(async || {
             problem(StatusCode::NOT_FOUND, "there is nothing here; see /api/openapi.json")

@@ -34,7 +34,7 @@ async fn list(admin: web::Data<Admin>, wanted: web::Query<TokenFilter>) -> HttpR
 async fn add(admin: web::Data<Admin>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
     let (wish, by) = match read::<TokenWish>(&body) {
         Ok(wish) => (wish, asker(&request)),
-        Err(problem) => return problem,
+        Err(unread) => return unread.into(),
     };
     to_the_end(async move { answer(admin.authority.add_token(&wish, by, admin.clock.now()).await) })
         .await
@@ -43,7 +43,7 @@ async fn add(admin: web::Data<Admin>, request: HttpRequest, body: web::Bytes) ->
 async fn import(admin: web::Data<Admin>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
     let (import, by) = match read::<TokenImport>(&body) {
         Ok(import) => (import, asker(&request)),
-        Err(problem) => return problem,
+        Err(unread) => return unread.into(),
     };
     to_the_end(
         async move { answer(admin.authority.import_tokens(import, by, admin.clock.now()).await) },
@@ -76,19 +76,28 @@ async fn change(
         "reset" => Ok(TokenChange::Reset),
         "resync" => read::<Otps>(&body).map(TokenChange::Resync),
         "pin" => read::<NewPin>(&body).map(TokenChange::Pin),
-        _ => Err(problem(
-            StatusCode::NOT_FOUND,
-            "a token can be enabled, disabled, reset, resynced, or given a pin; see /api/openapi.json",
-        )),
+        _ => {
+            let text = "a token can be enabled, disabled, reset, resynced, or given a pin; see /api/openapi.json";
+            Err(Unread(StatusCode::NOT_FOUND, text.to_owned()))
+        }
     };
     let (change, by) = match change {
         Ok(change) => (change, asker(&request)),
-        Err(problem) => return problem,
+        Err(unread) => return unread.into(),
     };
     to_the_end(async move {
         done(admin.authority.change_token(&serial, &change, by, admin.clock.now()).await)
     })
     .await
+}
+
+/// What is wrong with a request, before anything was done about it.
+struct Unread(StatusCode, String);
+
+impl From<Unread> for HttpResponse {
+    fn from(Unread(status, text): Unread) -> Self {
+        problem(status, &text)
+    }
 }
 
 /// Goes on even if whoever asks hangs up, so that no change goes without its line in the audit log.
@@ -99,10 +108,10 @@ async fn to_the_end(work: impl Future<Output = HttpResponse> + 'static) -> HttpR
     })
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, HttpResponse> {
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unread> {
     serde_json::from_slice(body).map_err(|error| {
         let text = format!("the body is not understood: {error}; see /api/openapi.json");
-        problem(StatusCode::BAD_REQUEST, &text)
+        Unread(StatusCode::BAD_REQUEST, text)
     })
 }
 

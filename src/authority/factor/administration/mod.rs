@@ -2,6 +2,8 @@
 //!
 //! Must not know: HTTP, who may do so, where tokens lie. A secret leaves in [`AddedToken`] and never again.
 
+mod conditions;
+pub mod nodes;
 mod words;
 
 use std::net::IpAddr;

@@ -1,5 +1,7 @@
 //! What the API offers, as OpenAPI 3.1: made of the types that are really read and written.
 
+mod factors;
+
 use actix_web::HttpResponse;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -21,7 +23,7 @@ pub fn document() -> Value {
         SchemaSettings::draft2020_12()
             .with(|settings| settings.definitions_path = "/components/schemas".into()),
     );
-    let paths = json!({
+    let mut paths = json!({
         "/api/v1/explain": {
             "get": {
                 "summary": "The refusal of a request by its id (a list without steps if none is named)",
@@ -56,6 +58,9 @@ pub fn document() -> Value {
             },
         },
     });
+    if let Value::Object(paths) = &mut paths {
+        paths.extend(factors::paths(&mut schemas));
+    }
     json!({
         "openapi": "3.1.0",
         "info": {
