@@ -16,9 +16,18 @@ use vouchsafe::telemetry::metrics::Metrics;
 
 use crate::differences::DIFFERENCES;
 
+#[path = "golden_node/aspects.rs"]
+#[expect(
+    dead_code,
+    reason = "tests/golden_node compares answers; here only the name of one is needed"
+)]
+mod aspects;
 #[path = "replay/differences.rs"]
 #[expect(dead_code, reason = "tests/replay compares what is only told here")]
 mod differences;
+#[path = "golden_node/differences.rs"]
+#[expect(dead_code, reason = "tests/golden_node compares what is only told here")]
+mod edumfa_differences;
 
 const NOTE: &str = "<!-- Generated from the code; UPDATE_DOCS=1 cargo test --test generated_docs rewrites it. -->\n\n";
 
@@ -130,6 +139,29 @@ fn differences_from_the_reference_are_documented_as_they_are() {
             .unwrap();
     }
     part_is_fresh("docs/semantics.md", "differences", &text);
+    // In one test, because it is one file.
+    part_is_fresh("docs/semantics.md", "edumfa differences", &edumfa_differences_table());
+}
+
+/// The table of differences from eduMFA.
+fn edumfa_differences_table() -> String {
+    let mut rows: Vec<([&str; 3], Vec<String>)> = Vec::new();
+    for row in edumfa_differences::DIFFERENCES {
+        let recordings = row.recordings.iter().map(|pattern| format!("`{pattern}`"));
+        let told = [row.rule, row.edumfa, row.vouchsafe];
+        // What is told once may need several rows, as answers differ in their values.
+        match rows.last_mut() {
+            Some((before, all)) if *before == told => all.extend(recordings),
+            _ => rows.push((told, recordings.collect())),
+        }
+    }
+    let mut text = NOTE.to_owned();
+    text.push_str("| rule | eduMFA | Vouchsafe | recordings |\n| --- | --- | --- | --- |\n");
+    for ([rule, edumfa, vouchsafe], recordings) in rows {
+        let recordings = recordings.join(" ");
+        writeln!(text, "| {rule} | {edumfa} | {vouchsafe} | {recordings} |").unwrap();
+    }
+    text
 }
 
 #[test]
