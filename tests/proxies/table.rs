@@ -141,6 +141,7 @@ impl Table {
             let fronts = limit.fronts.join(", ");
             writeln!(page, "{}. {fronts}: {}", at + 1, limit.instead).unwrap();
         }
+        page.push_str(FACTORS);
         page
     }
 }
@@ -158,3 +159,19 @@ What holds behind each proxy, with the files that are shipped for it: `nginx/`, 
 A number in brackets is a limit of that proxy itself, told below.
 
 ";
+
+/// Tried by `tests/second_factor`.
+const FACTORS: &str = r#"
+## Requests that carry a second factor
+
+`X-OTP` ends at every proxy. `Authorization` is the application's own, unless `factor_in_request: true` lets it carry PIN and one-time password;
+then these lines keep it from the application, and make the check wait for a slow node without asking twice:
+
+| | lines |
+| --- | --- |
+| nginx | `auth_factor.conf` in the `server { }`, `factor_to_app.conf` in the `location { }`; `nginx/applications.conf` has a whole one |
+| Envoy | the host `programs`, in comments; the daemon itself has Envoy remove `Authorization` |
+| Caddy | `request_header -Authorization`, in a comment |
+| Traefik | `Authorization: ""` in `to-application`, in a comment; it waits for 30 s anyway |
+| HAProxy | `authorization` in `NOT_FOR_APPLICATIONS`, and `TIMEOUT_MS = 3000` |
+"#;

@@ -9,6 +9,10 @@
 //! - `forms`: what may be sent to the portal, and by whom
 //! - `no_loops`: where no factor would help, nobody is asked for one
 //! - `riding`: factors that come with the request itself
+//! - `outage`: nodes that are down, or hang
+//! - `regulation`: guessing is slowed down, and nobody is locked out by a stranger
+//! - `odd`: questions that no good program asks
+//! - `crash`: kill -9 while sessions step up
 //!
 //! The proxies are those of tests/proxies, which has them all in `fronts`.
 
@@ -33,10 +37,14 @@ mod fronts;
 mod limits;
 
 mod challenges;
+mod crash;
 mod forms;
 mod journey;
 mod lab;
 mod no_loops;
+mod odd;
+mod outage;
 mod person;
+mod regulation;
 mod riding;
 mod world;

@@ -25,11 +25,6 @@ impl Person {
         Self { front, id: login(front, user), address: STRANGER }
     }
 
-    /// The same person at another address.
-    pub fn at(self, address: IpAddr) -> Self {
-        Self { address, ..self }
-    }
-
     /// A request to `host` as this browser sends it when a person follows a link.
     pub fn visit(&self, host: &str, target: &str) -> Request {
         self.request("GET", host, target).headers(NAVIGATION)

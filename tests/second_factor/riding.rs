@@ -5,28 +5,42 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::fronts::{Backends, Front, envoy};
+use crate::fronts::{Backends, Front, NAMES, caddy, envoy, haproxy, traefik};
 use crate::person::{COOKIE, Person};
 use crate::support::client::Request;
+use crate::support::daemon::{Daemon, replace};
 use crate::support::nginx::Nginx;
 use crate::support::programs;
 use crate::world::{
-    APP, BROWSERS, MASTER, PROGRAMS, STRANGER, UNREGULATED, World, about, allowed, good, login,
+    APP, MASTER, PROGRAMS, STRANGER, UNREGULATED, WORLD, World, about, allowed, good, login,
     refused,
 };
 
 /// The fronts with the check that is shipped for such requests.
 static RIDING: LazyLock<World> =
-    LazyLock::new(|| World::behind(&BROWSERS, UNREGULATED, |config| config, patient));
+    LazyLock::new(|| World::behind(&NAMES, UNREGULATED, |config| config, patient));
 
 /// A front with what its files offer for such requests.
 fn patient(name: &'static str, backends: &Backends) -> Front {
-    if !name.starts_with("nginx") {
-        return envoy::start_with(name, backends, with_programs);
-    }
     let program = match name {
         "nginx 1.22" => programs::nginx_of_debian(),
-        _ => programs::nginx_of_wheel(),
+        "nginx 1.31" => programs::nginx_of_wheel(),
+        "Caddy 2.11" => {
+            let line =
+                |text: String| replace(&text, "# request_header -Auth", "request_header -Auth");
+            return caddy::start_with(name, backends, line);
+        }
+        "Traefik 3.7" => {
+            let line = |text: String| replace(&text, "# Authorization: ", "Authorization: ");
+            return traefik::start_with(name, backends, line);
+        }
+        "HAProxy 2.6" => {
+            return haproxy::start_with(name, backends, |text| {
+                let text = replace(&text, r#""x-otp" }"#, r#""x-otp", "authorization" }"#);
+                replace(&text, "TIMEOUT_MS = 1000", "TIMEOUT_MS = 3000")
+            });
+        }
+        _ => return envoy::start_with(name, backends, |text| with_programs(&text)),
     };
     let addresses = [
         (9080, backends.daemon.to_string()),
@@ -40,7 +54,7 @@ fn patient(name: &'static str, backends: &Backends) -> Front {
 }
 
 /// Envoy's file with the lines for programs, which are in comments.
-fn with_programs(text: String) -> String {
+fn with_programs(text: &str) -> String {
     let in_host = |line: &str| line.trim_start().starts_with('#');
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let first = lines.iter().position(|line| line.ends_with("#- name: programs")).unwrap();
@@ -137,6 +151,28 @@ fn of_many_calls_with_one_otp_one_is_served() {
 }
 
 #[test]
+fn what_a_factor_on_the_way_has_opened_is_remembered_by_no_proxy() {
+    let daemon = RIDING.daemon.public;
+    let ask = |target| {
+        let check = Daemon::check_from(&MASTER.to_string(), "GET", "http", PROGRAMS, target);
+        check.headers(&about("dwho"))
+    };
+    let plain = ask("/page").send(daemon);
+    assert_ne!(plain.one("Cache-Control"), Some("no-store"), "{plain}");
+    let (otp, authorization) = (good(), basic("dwho", &good()));
+    for (name, value) in
+        [("X-OTP", &otp), ("Authorization", &authorization), ("Authorization", &authorization)]
+    {
+        let opened = ask("/admin").header(name, value).send(daemon);
+        assert_eq!(
+            (opened.status, opened.one("Cache-Control")),
+            (200, Some("no-store")),
+            "{opened}"
+        );
+    }
+}
+
+#[test]
 fn basic_credentials_serve_whoever_presents_them_again() {
     RIDING.behind_each(|front| {
         for call in [with_cookie(&session(&RIDING), "/admin"), asserted("dwho", "/admin")] {
@@ -226,7 +262,7 @@ fn neither_logs_anybody_in() {
 #[test]
 fn a_slow_node_is_asked_once_and_its_verdict_waits_for_the_same_credentials() {
     // Its own, because it is slow for everybody.
-    let world = World::behind(&BROWSERS, UNREGULATED, |config| config, patient);
+    let world = World::behind(&NAMES, UNREGULATED, |config| config, patient);
     world.behind_each(|front| {
         let secret = good();
         let call = asserted("slow", "/admin").header("X-OTP", &secret);
@@ -257,11 +293,8 @@ fn a_slow_node_is_asked_once_and_its_verdict_waits_for_the_same_credentials() {
 
 #[test]
 fn where_they_are_not_wanted_they_are_the_applications_own() {
-    RIDING.behind_each(|front| {
-        if front.is_nginx() {
-            return; // the file for applications has no server of that name
-        }
-        let (id, secret) = (session(&RIDING), good());
+    WORLD.behind_each(|front| {
+        let (id, secret) = (session(&WORLD), good());
         let call = |target| {
             Request::new("GET", APP, target)
                 .header("Cookie", &format!("{COOKIE}={id}"))
@@ -273,6 +306,6 @@ fn where_they_are_not_wanted_they_are_the_applications_own() {
         let asked = allowed(&call("/page"), front.address);
         assert_eq!(asked.all("Authorization"), [basic("dwho", &secret)]);
         assert_eq!(asked.all("X-OTP"), [""; 0]);
-        assert_eq!(RIDING.lab.asked_for(&secret).len(), 0);
+        assert_eq!(WORLD.lab.asked_for(&secret).len(), 0);
     });
 }

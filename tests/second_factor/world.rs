@@ -88,7 +88,6 @@ pub struct World {
     pub fronts: Vec<Front>,
     pub daemon: Daemon,
     pub lab: Lab,
-    pub app: Echo,
 }
 
 impl World {
@@ -133,12 +132,13 @@ impl World {
             starting.into_iter().map(|front| front.join().unwrap()).collect::<Vec<_>>()
         });
         for front in &fronts {
-            wait_for("the front answers", || {
-                let ping = Request::new("GET", PORTAL, "/ping").try_send(front.address);
-                ping.is_ok_and(|answer| matches!(answer.status, 200 | 404)).then_some(())
+            // Some accept connections before they have read where those lead.
+            wait_for("the daemon answers through the front", || {
+                let page = Request::new("GET", PROGRAMS, "/page").try_send(front.address);
+                page.is_ok_and(|answer| answer.status == 401).then_some(())
             });
         }
-        Self { fronts, daemon, lab, app }
+        Self { fronts, daemon, lab }
     }
 
     /// Runs `case` behind each front; a failure is preceded by the name of the one it happened behind.

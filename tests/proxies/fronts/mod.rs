@@ -1,10 +1,10 @@
 //! The seven fronts, each the real program with the shipped files; only addresses are replaced.
 
-mod caddy;
+pub mod caddy;
 pub mod envoy;
-mod haproxy;
+pub mod haproxy;
 mod nginx;
-mod traefik;
+pub mod traefik;
 
 use std::net::SocketAddr;
 
