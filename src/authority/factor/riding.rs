@@ -16,9 +16,9 @@ use smallvec::SmallVec;
 use tokio::sync::{Semaphore, watch};
 use zeroize::Zeroizing;
 
+use crate::authority::Authority;
 use crate::authority::factor::{Checked, Factors, Wanted, WhoAsks};
 use crate::authority::question::Question;
-use crate::authority::{Authority, about};
 use crate::domain::decision::{Decision, Reason, SetCookie};
 use crate::domain::factor::Factor;
 use crate::domain::header::HeaderView;
@@ -229,15 +229,17 @@ impl Authority {
         if !self.is_met(demanded, &as_if, question, now) {
             return Err(Decision::Deny(Reason::FactorTooOld));
         }
-        match (&rider, session.kind()) {
-            (Rider::Otp(_), Kind::Cookie) => self.stepped_up(&found.0, &factor, level, now).await,
-            (Rider::Otp(_), _) => Ok(as_if),
-            (Rider::Basic { .. }, _) => {
-                let kept = self.sessions.keep_factor(key, session, &factor, level, now);
-                Box::pin(kept).await.map_err(|error| Self::refused(&error))?;
-                Ok(as_if)
-            }
+        if let (Rider::Otp(_), Kind::Cookie) = (&rider, session.kind()) {
+            let opened = self.raise(&found.0, &factor, level, now).await?;
+            return Ok(((opened.key, opened.session), opened.cookies));
         }
+        let place = self.place().await?;
+        if matches!(rider, Rider::Basic { .. }) {
+            let kept = self.sessions.keep_factor(key, session, &factor, level, now);
+            Box::pin(kept).await.map_err(|error| Self::refused(&error))?;
+        }
+        place.write(self.factor_line(session, key, &factor, now));
+        Ok(as_if)
     }
 
     /// The session with the factor that is kept for these credentials.
@@ -267,25 +269,6 @@ impl Authority {
     ) -> bool {
         let nothing = &mut crate::domain::explanation::Happening;
         self.met_for(demanded, &found.0.1, question.scheme, now, nothing).is_ok()
-    }
-
-    async fn stepped_up(
-        &self,
-        keyed: &Keyed,
-        factor: &Factor<'_>,
-        level: u8,
-        now: Timestamp,
-    ) -> Result<Found, Decision> {
-        let place = self.place().await?;
-        let opened = Box::pin(self.sessions.step_up(keyed, factor, level, now)).await;
-        let opened = opened.map_err(|error| Self::refused(&error))?;
-        let mut line = self.traced(about("factor", keyed.1.owner(), now), &keyed.1);
-        line.client = Some(keyed.1.client());
-        line.session = Some(format!("{:?}", opened.key));
-        line.node = Some(factor.node().to_owned());
-        line.token = Some(factor.serial().to_owned());
-        place.write(line);
-        Ok(((opened.key, opened.session), opened.cookies))
     }
 }
 

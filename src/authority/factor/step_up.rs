@@ -12,6 +12,8 @@ use crate::authority::factor::{Checked, Factors, Wanted, WhoAsks};
 use crate::authority::portal::PortalCookie;
 use crate::authority::{Authority, about};
 use crate::domain::decision::{Decision, Reason, SetCookie};
+use crate::domain::factor::Factor;
+use crate::domain::identity::SessionKey;
 use crate::domain::limits::FACTOR_SECRET_BYTES;
 use crate::domain::node::{Event, Verdict};
 use crate::domain::request::{Dialect, PortalRequest};
@@ -19,8 +21,10 @@ use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 use crate::mfa::federation::Said;
 use crate::policy::return_url::ReturnUrl;
-use crate::session::Keyed;
 use crate::session::id::SessionId;
+use crate::session::record::Session;
+use crate::session::{Keyed, Opened};
+use crate::telemetry::audit::AuditLine;
 use crate::telemetry::metrics::Stopwatch;
 
 /// How a challenge is answered that is not typed.
@@ -244,17 +248,39 @@ impl Authority {
             };
             return Ok(StepUp::Refused { reason, retry_after: None, form: Some(form) });
         };
+        let opened = self.raise(keyed, &factor, factors.settings().auth_level, now).await?;
+        Ok(StepUp::Done { id: opened.id, id_http: opened.id_http, cookies: opened.cookies, back })
+    }
+
+    /// The session with the factor, under a new id.
+    pub(super) async fn raise(
+        &self,
+        keyed: &Keyed,
+        factor: &Factor<'_>,
+        level: u8,
+        now: Timestamp,
+    ) -> Result<Opened, Decision> {
         let place = self.place().await?;
-        let level = factors.settings().auth_level;
-        let opened = Box::pin(self.sessions.step_up(keyed, &factor, level, now)).await;
+        let opened = Box::pin(self.sessions.step_up(keyed, factor, level, now)).await;
         let opened = opened.map_err(|error| Self::refused(&error))?;
-        let mut line = self.traced(about("factor", keyed.1.owner(), now), &keyed.1);
-        line.client = Some(keyed.1.client());
-        line.session = Some(format!("{:?}", opened.key));
+        place.write(self.factor_line(&keyed.1, opened.key, factor, now));
+        Ok(opened)
+    }
+
+    /// The audit line of a factor that counts from now on, under `key`.
+    pub(super) fn factor_line(
+        &self,
+        session: &Session,
+        key: SessionKey,
+        factor: &Factor<'_>,
+        now: Timestamp,
+    ) -> AuditLine {
+        let mut line = self.traced(about("factor", session.owner(), now), session);
+        line.client = Some(session.client());
+        line.session = Some(format!("{key:?}"));
         line.node = Some(factor.node().to_owned());
         line.token = Some(factor.serial().to_owned());
-        place.write(line);
-        Ok(StepUp::Done { id: opened.id, id_http: opened.id_http, cookies: opened.cookies, back })
+        line
     }
 }
 
