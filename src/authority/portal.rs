@@ -7,7 +7,7 @@ use crate::domain::decision::{Decision, Reason};
 use crate::domain::header::HeaderView;
 use crate::domain::identity::Asserted;
 use crate::domain::network::{Chain, parse_chain};
-use crate::domain::request::{PortalRequest, Scheme};
+use crate::domain::request::{Input, Peer, PortalRequest, Scheme};
 use crate::domain::time::Timestamp;
 use crate::policy::return_url::{ReturnUrl, ReturnUrlError};
 use crate::policy::trust::{NotAdmitted, Standing, ambiguous};
@@ -183,10 +183,19 @@ impl Authority {
 
     /// A stranger is its own caller, whatever it says about others (T1, T3); without an address it is none.
     fn portal_chain(&self, request: &PortalRequest<'_>) -> Result<Chain, Reason> {
-        if !self.policy.trust.is_trusted_proxy(request.peer) {
-            return Ok(request.peer.address().into_iter().collect());
+        self.chain_before(request.peer, request.forwarded_for)
+    }
+
+    /// The addresses that `peer` reports, if it is a proxy of ours; else its own.
+    pub(super) fn chain_before(
+        &self,
+        peer: Peer,
+        forwarded_for: Input<'_>,
+    ) -> Result<Chain, Reason> {
+        if !self.policy.trust.is_trusted_proxy(peer) {
+            return Ok(peer.address().into_iter().collect());
         }
-        match request.forwarded_for.map_err(ambiguous)? {
+        match forwarded_for.map_err(ambiguous)? {
             None => Ok(Chain::new()),
             Some(value) => parse_chain(value).map_err(|_| Reason::MalformedForwardedFor),
         }

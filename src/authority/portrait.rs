@@ -39,6 +39,10 @@ impl SessionView for AtLevel<'_> {
     fn created(&self) -> Timestamp {
         self.session.created()
     }
+
+    fn has_factor(&self) -> bool {
+        self.level == self.session.level() && self.session.factor_at().is_some()
+    }
 }
 
 /// A session whose identity has what the definitions make of it.
@@ -74,5 +78,9 @@ impl SessionView for Portrait<'_> {
 
     fn created(&self) -> Timestamp {
         self.session.session.created()
+    }
+
+    fn has_factor(&self) -> bool {
+        self.session.has_factor()
     }
 }

@@ -17,6 +17,8 @@ pub trait SessionView: IdentityView {
     fn client(&self) -> IpAddr;
     /// When the session was opened.
     fn created(&self) -> Timestamp;
+    /// Whether a second factor was checked for it, and counts.
+    fn has_factor(&self) -> bool;
 }
 
 /// A variable whose value can be sent.
@@ -269,6 +271,9 @@ mod tests {
         }
         fn created(&self) -> Timestamp {
             Timestamp::from_millis(7999)
+        }
+        fn has_factor(&self) -> bool {
+            false
         }
     }
 

@@ -366,10 +366,10 @@ async fn a_policy_test_has_a_session_with_a_factor_of_the_age_that_it_says() {
         "tests:
   - {tests}, name: fresh, session: 5, factor_age: 14m, expect: allow }}
   - {tests}, name: just, session: 5, factor_age: 15m, expect: allow }}
-  - {tests}, name: old, session: 5, factor_age: 15m 1s, expect: deny, reason: factor_too_old }}
-  - {tests}, name: older than a session, session: 5, factor_age: 9000days, expect: deny }}
-  - {tests}, name: none, session: 5, expect: deny, reason: factor_too_old }}
-  - {tests}, name: low, session: 2, factor_age: 1m, expect: deny, reason: level_too_low }}
+  - {tests}, name: old, session: 5, factor_age: 15m 1s, expect: challenge, reason: factor_too_old }}
+  - {tests}, name: older than a session, session: 5, factor_age: 9000days, expect: challenge }}
+  - {tests}, name: none, session: 5, expect: challenge, reason: factor_too_old }}
+  - {tests}, name: low, session: 2, factor_age: 1m, expect: challenge, reason: level_too_low }}
   - {tests}, name: plain, session: 2, scheme: http, factor_age: 1m, expect: deny }}
 "
     );

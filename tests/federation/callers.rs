@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::asking::{Checked, question};
-use crate::cast::LAB_PEOPLE;
+use crate::cast::{LAB_PEOPLE, PEOPLE, alice_at_hq, with_own_tokens};
 use crate::node::{AFTER, Node, Plan};
 use crate::support::bad_node::{BadNode, Manner, accepted, json_answer};
 use crate::support::client::Request;
@@ -85,4 +85,18 @@ fn address_and_key_are_both_needed_where_both_are_set() {
     for request in child.requests() {
         assert!(!request.contains(KEY) && !request.contains("another key"), "{request}");
     }
+}
+
+#[test]
+fn whoever_comes_through_a_proxy_is_not_the_proxy() {
+    let node = Node::start(&Plan::local(PEOPLE));
+    with_own_tokens(&node);
+    let mut alice = alice_at_hq();
+    let pass = alice.pass();
+    let asks = || question(node.address, "/validate/check", &[("user", "alice"), ("pass", &pass)]);
+    for chain in ["203.0.113.9", "127.0.0.1, 203.0.113.9", "odd"] {
+        let answer = asks().header("X-Forwarded-For", chain).send(node.address);
+        assert!(answer.status == 403 || answer.status == 400, "{chain}: {answer}");
+    }
+    assert_eq!(asks().send(node.address).json()["result"]["value"], true);
 }

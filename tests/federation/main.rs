@@ -36,3 +36,4 @@ mod parent;
 mod peers;
 mod races;
 mod seed;
+mod tls;

@@ -1,11 +1,13 @@
 //! The daemon as an MFA node: its configuration, and its own tokens.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::cast::Device;
+use crate::support::certificates::Pair;
 use crate::support::daemon::{Daemon, replace};
 use crate::support::{free_address, programs, temporary_folder};
 
@@ -25,6 +27,7 @@ pub struct Plan {
     handlers: Vec<String>,
     local: String,
     users: String,
+    tls: String,
 }
 
 impl Plan {
@@ -51,6 +54,15 @@ impl Plan {
     /// Adds to `mfa.api`.
     pub fn api(mut self, settings: &str) -> Self {
         self.api.extend([", ", settings]);
+        self
+    }
+
+    /// Speaks TLS, and demands a certificate of `client_ca` if there is one.
+    pub fn tls(mut self, own: &Pair, client_ca: Option<&Path>) -> Self {
+        let Pair { cert, key } = own;
+        let demanded =
+            client_ca.map_or_else(String::new, |ca| format!(", client_ca: {}", ca.display()));
+        self.tls = format!("cert: {}, key: {}{demanded}", cert.display(), key.display());
         self
     }
 
@@ -118,7 +130,7 @@ impl Node {
         let users = folder.path().join("users.yaml");
         std::fs::write(&users, &plan.users).unwrap();
         let daemon = Daemon::start_configured(|_, admin| {
-            configuration(address, admin, &plan.text(users.to_str().unwrap()))
+            configuration(address, admin, &plan.tls, &plan.text(users.to_str().unwrap()))
         });
         Self { address, daemon, folder }
     }
@@ -161,7 +173,7 @@ pub fn complaint(address: SocketAddr, plan: &Plan) -> Option<String> {
     let folder = temporary_folder();
     let path = |name: &str| folder.path().join(name);
     std::fs::write(path("users.yaml"), &plan.users).unwrap();
-    let text = configuration(address, free_address(), &plan.text("users.yaml"));
+    let text = configuration(address, free_address(), &plan.tls, &plan.text("users.yaml"));
     std::fs::write(path("config.yaml"), text).unwrap();
     let mut command = Command::new(programs::vouchsafe());
     let done = command.arg("--config").arg(path("config.yaml")).arg("check").output().unwrap();
@@ -170,8 +182,13 @@ pub fn complaint(address: SocketAddr, plan: &Plan) -> Option<String> {
 }
 
 /// The shipped configuration with these addresses, and with `mfa` instead of its own.
-fn configuration(public: SocketAddr, admin: SocketAddr, mfa: &str) -> String {
+fn configuration(public: SocketAddr, admin: SocketAddr, tls: &str, mfa: &str) -> String {
     let shipped = std::fs::read_to_string(programs::shipped("config.yaml")).unwrap();
+    let public = if tls.is_empty() {
+        public.to_string()
+    } else {
+        format!("{{ address: \"{public}\", tls: {{ {tls} }} }}")
+    };
     let config = replace(&shipped, "public: 127.0.0.1:9080", &format!("public: {public}"));
     let config = replace(&config, "admin: 127.0.0.1:9082", &format!("admin: {admin}"));
     let (before, own) = config.split_once("\nmfa:").expect("the shipped file has `mfa`");

@@ -212,7 +212,7 @@ fn each_decision_is_said_with_the_status_and_the_part_that_fit() {
         (page.clone().headers(MASTER).extension("level", "2"), (200, Code::Ok, "allowed")),
         (
             page.clone().headers(MASTER).extension("level", "3"),
-            (403, Code::PermissionDenied, "factor-needed"),
+            (401, Code::Unauthenticated, "factor-needed"),
         ),
         (
             page.clone().headers(MASTER).extension("level", "x"),

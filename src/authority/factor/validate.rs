@@ -9,7 +9,7 @@ use crate::authority::factor::settings::{ApiKey, ValidateSettings};
 use crate::authority::factor::{Checked, Wanted, WhoAsks};
 use crate::domain::decision::Reason;
 use crate::domain::node::{Answer, Event, Verdict};
-use crate::domain::request::{Dialect, Peer};
+use crate::domain::request::{Dialect, Input, Peer};
 use crate::domain::secret::{Secret, SecretDigest};
 use crate::domain::time::Timestamp;
 use crate::telemetry::metrics::Stopwatch;
@@ -18,6 +18,9 @@ use crate::telemetry::metrics::Stopwatch;
 pub struct Caller<'a> {
     /// Who is connected.
     pub peer: Peer,
+    /// Whom that reports; read only if it is a proxy of ours. A portal that proxies publish is open to the world, and
+    /// must not make everybody a caller from the proxy's own address.
+    pub forwarded_for: Input<'a>,
     /// What it presents in `Authorization`.
     pub authorization: Option<&'a [u8]>,
     /// The client that it reports; believed only of those who are said to know.
@@ -42,8 +45,7 @@ struct Admitted {
 
 impl ValidateSettings {
     /// Who it is, if it may ask.
-    fn admit(&self, caller: &Caller<'_>) -> Option<Admitted> {
-        let address = caller.peer.address();
+    fn admit(&self, caller: &Caller<'_>, address: Option<IpAddr>) -> Option<Admitted> {
         let is_near = address.is_some_and(|address| self.callers.contains(address));
         if !self.callers.is_empty() && !is_near {
             return None;
@@ -102,7 +104,9 @@ impl Authority {
     ) -> Result<Answer, Reason> {
         let factors = self.factors.as_ref().ok_or(Reason::CallerNotAdmitted)?;
         let settings = factors.settings().validate.as_ref().ok_or(Reason::CallerNotAdmitted)?;
-        let admitted = settings.admit(caller).ok_or(Reason::CallerNotAdmitted)?;
+        let chain = self.chain_before(caller.peer, caller.forwarded_for)?;
+        let address = self.policy.trust.caller(caller.peer, &chain).map(|(_, address)| address);
+        let admitted = settings.admit(caller, address).ok_or(Reason::CallerNotAdmitted)?;
         // It makes telephones ring, so knowing where to ask from is not enough.
         if wanted.event == Event::Trigger && !admitted.has_key {
             return Err(Reason::CallerNotAdmitted);

@@ -107,6 +107,7 @@ impl Asking<'_> {
         let presented = list.unique("authorization").ok().flatten();
         let caller = Caller {
             peer: connection::peer(self.request),
+            forwarded_for: list.unique("x-forwarded-for"),
             authorization: presented,
             client: parameters.client,
         };
@@ -126,6 +127,9 @@ impl Asking<'_> {
             (Reason::CallerNotAdmitted, _) => Fault::refused("You may not ask here."),
             (Reason::FactorThrottled, _) => {
                 Fault::refused("Too many failures; try again in a while.")
+            }
+            _ if reason.class() == Class::BadRequest => {
+                Fault::malformed("Who asks cannot be told.")
             }
             _ => Fault::UNAVAILABLE,
         };

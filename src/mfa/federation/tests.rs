@@ -173,6 +173,15 @@ fn handler(server: usize, position: Position) -> HandlerSettings {
 
 /// A federation over `nodes`; the first one is its base.
 fn federation(nodes: &[&Node], handlers: Vec<HandlerSettings>) -> Federation {
+    federation_with(nodes, handlers, Duration::from_secs(20))
+}
+
+/// The same that waits for an answer no longer than this.
+fn federation_with(
+    nodes: &[&Node],
+    handlers: Vec<HandlerSettings>,
+    timeout: Duration,
+) -> Federation {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let metrics = Metrics::new(&[]);
     let names: Vec<Arc<str>> = std::iter::once(LOCAL.into())
@@ -185,8 +194,8 @@ fn federation(nodes: &[&Node], handlers: Vec<HandlerSettings>) -> Federation {
             url: format!("http://{}", node.address).into(),
             role: Role::Child,
             tls: NodeTls::default(),
-            connect_timeout: Duration::from_millis(500),
-            timeout: Duration::from_millis(700),
+            connect_timeout: timeout,
+            timeout,
             in_flight: NonZeroUsize::new(8).unwrap(),
             breaker: BreakerSettings { failures: 3, pause: Duration::from_secs(30) },
             probe_interval: Duration::from_secs(30),
@@ -323,7 +332,7 @@ async fn a_rejection_counts_for_nothing_while_one_that_might_accept_is_down() {
 #[tokio::test]
 async fn one_that_hangs_is_given_up_and_left_alone_after_a_while() {
     let base = Node::that(Does::Hangs).await;
-    let federation = federation(&[&base], Vec::new());
+    let federation = federation_with(&[&base], Vec::new(), Duration::from_millis(700));
     for _ in 0..3 {
         let outcome = check(&federation, "alice").await;
         assert!(matches!(

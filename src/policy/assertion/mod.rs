@@ -23,8 +23,10 @@ pub use key::{BrokenKey, SEED_BYTES, SigningKey, new_key};
 /// Random bytes of a token's id.
 pub const ID_BYTES: usize = 16;
 
-/// How a session's user was authenticated (`amr`). The one place that says so.
+/// How a session's user was authenticated (`amr`), without and with a second factor. The one place that says so.
 const METHODS: &[&str] = &["slave"];
+/// `mfa` as RFC 8176 has it.
+const METHODS_WITH_FACTOR: &[&str] = &["slave", "mfa"];
 
 /// Nothing can be signed: the system gives no randomness. Answer Unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -122,7 +124,7 @@ impl Assertions {
             exp: expires.as_seconds(),
             jti: &URL_SAFE_NO_PAD.encode(id),
             level: identity.level(),
-            amr: METHODS,
+            amr: if identity.has_factor() { METHODS_WITH_FACTOR } else { METHODS },
             auth_time: identity.created().as_seconds(),
         };
         // Texts and numbers: this cannot fail, and if it did there would be no token.

@@ -35,10 +35,26 @@ impl SessionView for Someone {
     fn created(&self) -> Timestamp {
         Timestamp::from_millis(1_799_999_000_999)
     }
+    fn has_factor(&self) -> bool {
+        self.level > 2
+    }
 }
 
 fn dwho() -> Someone {
     Someone { user: "dwho".into(), realm: String::new(), level: 2 }
+}
+
+#[test]
+fn a_second_factor_is_among_the_methods() {
+    let assertions = assertions(ed25519(1));
+    let key = &published(&assertions)["keys"][0];
+    let raised = Someone { level: 5, ..dwho() };
+    let signed = assertions.sign(&raised, &occasion(3_600_000)).unwrap();
+    let (_, claims) = verified(&signed.token, key);
+    assert_eq!(
+        (&claims["level"], &claims["amr"]),
+        (&5.into(), &serde_json::json!(["slave", "mfa"]))
+    );
 }
 
 fn der_of(pem: &Secret) -> Vec<u8> {

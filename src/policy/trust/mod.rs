@@ -218,6 +218,16 @@ impl Trust {
         self.trusted_proxies.contains(peer)
     }
 
+    /// The rightmost address in the chain that is not a trusted proxy, else the leftmost, else the peer (T3); and
+    /// its place in the chain.
+    #[must_use]
+    pub fn caller(&self, peer: Peer, chain: &Chain) -> Option<(usize, IpAddr)> {
+        let proxies = &self.trusted_proxies.networks;
+        let place = chain.iter().rposition(|hop| !proxies.contains(*hop)).unwrap_or(0);
+        let reported = chain.get(place).copied();
+        Some((place, reported.or_else(|| peer.address())?))
+    }
+
     /// Finds the caller, the client and the master that speaks.
     ///
     /// `chain` is empty only for a portal request without any forwarding header: then the peer is
@@ -234,10 +244,7 @@ impl Trust {
         chain: &Chain,
         headers: &dyn HeaderView,
     ) -> Result<Standing<'_>, Reason> {
-        let proxies = &self.trusted_proxies.networks;
-        let caller_at = chain.iter().rposition(|hop| !proxies.contains(*hop)).unwrap_or(0);
-        let reported = chain.get(caller_at).copied();
-        let caller = reported.or_else(|| peer.address()).ok_or(Reason::NoClientAddress)?;
+        let (caller_at, caller) = self.caller(peer, chain).ok_or(Reason::NoClientAddress)?;
         let nobody = |why| Ok(Standing { caller, client: caller, admitted: Err(why) });
         if !self.masters.iter().any(|master| master.speaks_from(caller)) {
             return nobody(NotAdmitted::Address);
