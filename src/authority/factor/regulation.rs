@@ -26,7 +26,7 @@ const MEMORY: Duration = Duration::from_hours(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Throttled(pub Duration);
 
-/// Whose secret it is, one spelling for all ([`canonical`](super::canonical)), and who tries it.
+/// Whose secret it is, one spelling for all ([`canonical`](super::canonical::canonical)), and who tries it.
 #[derive(Debug, Clone, Copy)]
 pub struct Trial<'a> {
     /// The user.
