@@ -107,6 +107,10 @@ pub async fn keep(
     };
     let mut value = vec![VERSION];
     serde_json::to_writer(&mut value, &pinned).map_err(|_| ChallengeError::Unwritable)?;
+    // As of new fingerprint sessions: no live session goes for it (S10).
+    if !store.has_room(value.len() as u64) {
+        return Err(StoreError::Full.into());
+    }
     let id = random_id()?;
     let write = Write {
         key: key(&id),
@@ -242,6 +246,26 @@ mod tests {
         for odd in ["", "17", "0000000000000000000x"] {
             assert!(find(&store, &question("alice", mine, odd), NOW).await.unwrap().is_none());
         }
+    }
+
+    #[tokio::test]
+    async fn no_session_is_evicted_for_a_challenge() {
+        let store = Store::Memory(MemoryStore::new(1 << 10));
+        let holder = Holder::Caller("key-1");
+        let question = question("alice", holder, "");
+        let place = Place {
+            node: "lab",
+            transaction: "17",
+            serials: &[],
+            client_ip: false,
+            question: &question,
+        };
+        let expires = NOW.plus(Duration::from_secs(120));
+        let keep = async || keep(&store, &question, &place, expires, NOW).await;
+        let first = keep().await.unwrap();
+        assert!(matches!(keep().await, Err(ChallengeError::Store(StoreError::Full))));
+        let asked = Question { transaction: &first, ..question };
+        assert!(find(&store, &asked, NOW).await.unwrap().is_some());
     }
 
     #[tokio::test]

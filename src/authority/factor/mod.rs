@@ -199,15 +199,11 @@ impl Factors {
         }
         let checked = self.asked(wanted, now).await;
         match (&checked, wanted.event) {
-            // Sending messages to somebody's telephone again and again is slowed down, too.
-            (Checked::Said(_), Event::Trigger) => self.regulation.failed(trial, now),
-            (Checked::Said(said), _) => match said.answer.verdict {
-                Verdict::Accepted => self.regulation.accepted(trial, now),
-                Verdict::Challenged => {}
-                Verdict::Rejected | Verdict::Declined | Verdict::NotMine | Verdict::Refused => {
-                    self.regulation.failed(trial, now);
-                }
-            },
+            // A challenge that nobody answers counts: each may make somebody's telephone ring.
+            (Checked::Said(said), Event::Check) if said.answer.verdict == Verdict::Accepted => {
+                self.regulation.accepted(trial, now);
+            }
+            (Checked::Said(_), _) => self.regulation.failed(trial, now),
             (Checked::Throttled(_) | Checked::Unavailable, _) => {}
         }
         checked

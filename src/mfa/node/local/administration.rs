@@ -4,8 +4,6 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
 use crate::domain::limits::{
     FACTOR_SECRET_BYTES, FACTOR_TEXT_BYTES, SERIAL_BYTES, TOKEN_NOTES, TOKENS_PER_USER,
 };
@@ -121,11 +119,10 @@ pub struct Filter<'a> {
 }
 
 /// What an administrator sees of a token: everything but secrets. Times are in milliseconds.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 #[expect(missing_docs, reason = "the fields of `Token`, where they are explained")]
 pub struct Listed {
     pub serial: Box<str>,
-    #[serde(rename = "type")]
     pub kind: &'static str,
     pub owner: Option<Owner>,
     pub description: Box<str>,
