@@ -232,6 +232,12 @@ impl Authority {
             SessionError::Expired => Decision::Challenge(Reason::SessionExpired),
             SessionError::NoFactor => Decision::Deny(Reason::FactorTooOld),
             SessionError::Full => Decision::Unavailable(Reason::Full),
+            SessionError::Unconfirmed => {
+                tracing::error!(
+                    "a change of sessions reached one machine of the store only, which may lose it; the client was told that it failed. See docs/reliability.md"
+                );
+                Decision::Unavailable(Reason::Unconfirmed)
+            }
             SessionError::Store(_) | SessionError::NoEntropy(_) => {
                 tracing::error!(error = %chain(error), "sessions are unavailable; requests are refused");
                 Decision::Unavailable(Reason::StoreFailed)

@@ -196,6 +196,7 @@ const fn is_failure_of_ours(reason: Reason) -> bool {
     matches!(
         reason,
         Reason::StoreFailed
+            | Reason::Unconfirmed
             | Reason::Full
             | Reason::AuditFailed
             | Reason::AssertionFailed

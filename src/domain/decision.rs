@@ -98,7 +98,8 @@ reasons! {
     MalformedForm = "malformed_form", BadRequest, "The body of a portal request could not be read.";
     Maintenance = "maintenance", Unavailable, "The application is in maintenance: by its key `maintenance`, or by a rule with that effect.";
     StoreFailed = "store_failed", Unavailable, "The session store did not answer. See the log for the cause.";
-    Full = "full", Unavailable, "The memory store is full (`sessions.max_bytes`); new sessions are refused before live ones are evicted.";
+    Unconfirmed = "unconfirmed", Unavailable, "A login, logout or factor was written, but no replica of the session store confirmed it in time, so that it may be lost; the client was told to try again.";
+    Full = "full", Unavailable, "The session store is full (`sessions.max_bytes`, or the server's `maxmemory`); new sessions are refused before live ones are evicted.";
     AssertionFailed = "assertion_failed", Unavailable, "The identity assertion could not be signed, because the system gives no randomness.";
     AuditFailed = "audit_failed", Unavailable, "The audit log could not be written; logins wait for it and then fail closed.";
 }

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::domain::node::{Holder, Question};
 use crate::domain::time::Timestamp;
-use crate::store::{Applied, Expect, Key, Store, StoreError, Write};
+use crate::store::{Applied, Assurance, Expect, Key, Store, StoreError, Write};
 
 /// Digits of an id.
 const ID_DIGITS: usize = 20;
@@ -119,7 +119,7 @@ pub async fn keep(
         expires,
         index: None,
     };
-    match store.apply(vec![write], now).await? {
+    match store.apply(vec![write], Assurance::Renewable, now).await? {
         Applied::Done(_) => Ok(id),
         // 66 bits clashed.
         Applied::Conflict { .. } => Err(ChallengeError::NoEntropy),
@@ -160,7 +160,7 @@ pub async fn use_up(store: &Store, found: &Found, now: Timestamp) -> Result<bool
         expires: now,
         index: None,
     };
-    Ok(matches!(store.apply(vec![write], now).await?, Applied::Done(_)))
+    Ok(matches!(store.apply(vec![write], Assurance::Confirmed, now).await?, Applied::Done(_)))
 }
 
 impl Asked {

@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::session::owner::index_of;
 use crate::session::record::{Draft, Kind, Session, Standing};
 use crate::session::{Keyed, Lookup, SessionError, Sessions, bury, ended_keys, new_record};
-use crate::store::{Applied, Expect, StoreError, Write};
+use crate::store::{Applied, Assurance, Expect, StoreError, Write};
 
 /// How often a refresh is tried again when others change the same session.
 const REFRESH_ATTEMPTS: usize = 3;
@@ -65,7 +65,8 @@ impl Sessions {
         let keys: SmallVec<[SessionKey; 4]> =
             writes.iter().map(|write| SessionKey(write.key)).collect();
         let _flight = self.flights.take(&keys).await;
-        if let Applied::Done(revisions) = self.apply(writes.clone(), now).await? {
+        if let Applied::Done(revisions) = self.apply(writes.clone(), Assurance::Ending, now).await?
+        {
             self.remember_all(&writes, &revisions);
             self.metrics.sessions_ended.inc_by(sessions.len() as u64);
         }
@@ -134,7 +135,7 @@ impl Sessions {
             value: Some(Arc::clone(&bytes)),
             index: current.index(),
         };
-        let (record, written) = match self.apply(vec![write], now).await? {
+        let (record, written) = match self.apply(vec![write], Assurance::Renewable, now).await? {
             Applied::Done(revisions) => (Some(new_record(bytes, &revisions, 0)), true),
             Applied::Conflict { current, .. } => (current, false),
         };

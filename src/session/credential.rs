@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::session::owner::index_of;
 use crate::session::record::{Renewal, Session, renewed};
 use crate::session::{Lookup, SessionError, Sessions, lost, new_record};
-use crate::store::{Applied, Expect, Write};
+use crate::store::{Applied, Assurance, Expect, Write};
 
 impl Sessions {
     /// The key of what `credentials` are worth for this user at this client; `use_of` keeps uses apart.
@@ -65,7 +65,9 @@ impl Sessions {
             index: Some(index_of(session.owner())),
         };
         let _flight = self.flights.take(&[key]).await;
-        if let Applied::Done(revisions) = self.apply(vec![write.clone()], now).await? {
+        if let Applied::Done(revisions) =
+            self.apply(vec![write.clone()], Assurance::Confirmed, now).await?
+        {
             self.remember_all(std::slice::from_ref(&write), &revisions);
         }
         Ok(())

@@ -42,7 +42,7 @@ use crate::session::quota::{OpeningQuotas, QuotaExceeded};
 use crate::session::record::{Kind, RecordTooLarge, Session, Standing, tombstone};
 use crate::session::settings::SessionSettings;
 use crate::session::touch::{TouchQueue, Touches};
-use crate::store::{Applied, Expect, Record, Store, StoreError, Write};
+use crate::store::{Applied, Assurance, Expect, Record, Store, StoreError, Write};
 use crate::telemetry::metrics::{Metrics, Stopwatch, StoreOperation};
 
 /// How long an ended id is remembered as ended (S4).
@@ -82,6 +82,9 @@ pub enum SessionError {
     /// The memory store is full: answer Unavailable.
     #[error("no room for another session")]
     Full,
+    /// It was written on one machine only and may be lost with it: answer Unavailable, as if it had failed.
+    #[error("the session store could not confirm the change")]
+    Unconfirmed,
     /// The store failed: answer Unavailable; nothing is known about the session.
     #[error("the session store failed")]
     Store(#[source] StoreError),
@@ -94,6 +97,7 @@ impl From<StoreError> for SessionError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Full => Self::Full,
+            StoreError::Unconfirmed => Self::Unconfirmed,
             StoreError::Unavailable(_) | StoreError::Corrupt(_) => Self::Store(error),
         }
     }
@@ -280,11 +284,16 @@ impl Sessions {
         })
     }
 
-    async fn apply(&self, batch: Vec<Write>, now: Timestamp) -> Result<Applied, SessionError> {
+    async fn apply(
+        &self,
+        batch: Vec<Write>,
+        assurance: Assurance,
+        now: Timestamp,
+    ) -> Result<Applied, SessionError> {
         let watch = Stopwatch::start();
         let keys: SmallVec<[SessionKey; 4]> =
             batch.iter().map(|write| SessionKey(write.key)).collect();
-        let applied = self.store.apply(batch, now).await;
+        let applied = self.store.apply(batch, assurance, now).await;
         self.metrics.stored(StoreOperation::Apply, watch.elapsed(), applied.is_err());
         self.write_failed.store(applied.is_err(), Ordering::Relaxed);
         if let (Err(_), Some(cache)) = (&applied, &self.cache) {

@@ -14,7 +14,7 @@ use crate::session::settings::SecuredMode;
 use crate::session::{
     Keyed, Lookup, Opened, SessionError, Sessions, bury, ended_keys, lost, new_record,
 };
-use crate::store::{Applied, Expect, Index, Write};
+use crate::store::{Applied, Assurance, Expect, Index, Write};
 use crate::telemetry::metrics::SessionKind;
 
 impl Sessions {
@@ -69,7 +69,7 @@ impl Sessions {
             value: Some(Arc::clone(&bytes)),
             index: Some(index_of(asserted.owner())),
         };
-        let record = match self.apply(vec![write], now).await? {
+        let record = match self.apply(vec![write], Assurance::Renewable, now).await? {
             Applied::Done(revisions) => {
                 self.metrics.opened(SessionKind::Fingerprint);
                 new_record(bytes, &revisions, 0)
@@ -108,7 +108,7 @@ impl Sessions {
         let keys: SmallVec<[SessionKey; 4]> =
             writes.iter().map(|write| SessionKey(write.key)).collect();
         let _flight = self.flights.take(&keys).await;
-        match self.apply(writes.clone(), now).await? {
+        match self.apply(writes.clone(), Assurance::Confirmed, now).await? {
             Applied::Done(revisions) => {
                 self.remember_all(&writes, &revisions);
                 self.metrics.opened(SessionKind::Cookie);

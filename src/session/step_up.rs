@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::session::id::SessionId;
 use crate::session::record::{Kind, Renewal, Session, Standing, alias, renewed, tombstone};
 use crate::session::{Keyed, Opened, SessionError, Sessions, bury, ended_keys, lost, new_record};
-use crate::store::{Applied, Expect, StoreError, Write};
+use crate::store::{Applied, Assurance, Expect, StoreError, Write};
 
 /// How often it is tried again when other nodes change the same session.
 const STEP_UP_ATTEMPTS: usize = 3;
@@ -56,7 +56,7 @@ impl Sessions {
             // What the caller holds may come from a cache; what the store has is what is compared with.
             let current = self.current(previous.0, now).await?;
             let writes = self.stepping_up(previous.0, &current, &ids, (factor, level), now).await?;
-            match self.apply(writes.clone(), now).await? {
+            match self.apply(writes.clone(), Assurance::Confirmed, now).await? {
                 Applied::Done(revisions) => {
                     self.remember_all(&writes, &revisions);
                     return self.opened(ids, &writes, &revisions);

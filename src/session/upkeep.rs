@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use crate::domain::identity::SessionKey;
 use crate::domain::time::Timestamp;
 use crate::session::{SessionError, Sessions, bury, chain};
+use crate::store::Assurance;
 use crate::telemetry::metrics::{Stopwatch, StoreOperation};
 
 /// A key that no session has: nothing hashes to it.
@@ -50,7 +51,7 @@ impl Sessions {
     pub async fn check(&self, now: Timestamp) -> Result<(), SessionError> {
         self.store.get(PROBE.0, now).await?;
         if self.write_failed.load(Ordering::Relaxed) {
-            self.apply(vec![bury(PROBE, now)], now).await?;
+            self.apply(vec![bury(PROBE, now)], Assurance::Renewable, now).await?;
         }
         Ok(())
     }

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::domain::time::Timestamp;
+use crate::store::invalidation::Channel;
 use crate::store::memory::MemoryStore;
-use crate::store::{Applied, Index, Key, Record, StoreError, Write};
+use crate::store::{Applied, Cursor, Index, Key, Page, Record, StoreError, Write};
 
 /// Fails while [`FaultyStore::failing`] is set.
 #[derive(Debug)]
@@ -14,12 +15,15 @@ pub struct FaultyStore {
     /// Whether every call fails.
     pub failing: &'static AtomicBool,
     meanwhile: Mutex<Vec<Write>>,
+    channel: Channel,
 }
 
 impl FaultyStore {
     /// Works until `failing` is set.
     pub fn new(failing: &'static AtomicBool) -> Self {
-        Self { memory: MemoryStore::new(1 << 20), failing, meanwhile: Mutex::default() }
+        let channel = Channel::unconfirmed();
+        channel.confirm(Timestamp::default());
+        Self { memory: MemoryStore::new(1 << 20), failing, meanwhile: Mutex::default(), channel }
     }
 
     /// Another node writes `batch` right before the next batch from here.
@@ -46,6 +50,22 @@ impl FaultyStore {
             std::mem::take(&mut *self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner));
         self.memory.apply(meanwhile, now)?;
         self.memory.apply(batch, now)
+    }
+
+    /// Goes through it, or fails.
+    pub(crate) fn scan(
+        &self,
+        cursor: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page, StoreError> {
+        self.fault()?;
+        self.memory.scan(cursor, limit, now)
+    }
+
+    /// Confirmed until a test loses it.
+    pub const fn channel(&self) -> &Channel {
+        &self.channel
     }
 
     /// Counts, or fails.

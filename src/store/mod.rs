@@ -7,6 +7,7 @@
 pub mod embedded;
 #[cfg(test)]
 pub mod faulty;
+pub mod invalidation;
 pub mod memory;
 
 use std::sync::Arc;
@@ -14,14 +15,27 @@ use std::sync::Arc;
 use crate::domain::limits::RECORD_BYTES;
 use crate::domain::time::Timestamp;
 use crate::store::embedded::EmbeddedStore;
+use crate::store::invalidation::Channel;
 use crate::store::memory::MemoryStore;
 
-/// A record's key: a hash, never a secret.
+/// A record's key: a hash, never a secret. Its first byte is its [`Partition`].
 pub type Key = [u8; 32];
 
 /// What several records have in common, so that they can be found together: a hash, never a secret.
 /// (64 bits: two groups may share one by chance, so a caller checks what it finds.)
 pub type Index = u64;
+
+/// Records that one machine of a distributed store holds together. A batch is atomic within its
+/// partition everywhere, and over several ones in every engine but a cluster, which applies it
+/// partition by partition in the order of the batch: put what ends something in front.
+pub type Partition = u8;
+
+/// The partition that a group's records are to lie in.
+#[must_use]
+pub const fn partition_of(index: Index) -> Partition {
+    let [first, ..] = index.to_be_bytes();
+    first
+}
 
 /// A stored value. Cloning shares the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +87,41 @@ pub struct Write {
     pub index: Option<Index>,
 }
 
+/// How much is lost if a batch is lost, and so how much an engine does to keep it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assurance {
+    /// It comes again by itself: a touch, a session that a program's next call opens.
+    Renewable,
+    /// Somebody is told of it: it is on a replica, too, where there are replicas.
+    Confirmed,
+    /// As that, and it ends something: a store that is full takes it all the same.
+    Ending,
+}
+
+/// A record with all that is stored of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its key.
+    pub key: Key,
+    /// The group that it belongs to.
+    pub index: Option<Index>,
+    /// The record.
+    pub record: Record,
+}
+
+/// Where a scan goes on; opaque, and only for the store that gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(pub Box<[u8]>);
+
+/// A part of all live records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The records; perhaps none although more follow.
+    pub entries: Vec<Entry>,
+    /// Where the next part begins; `None` after the last.
+    pub next: Option<Cursor>,
+}
+
 /// What became of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
@@ -93,6 +142,10 @@ pub enum StoreError {
     /// Nothing was written and the same call may work later: answer Unavailable.
     #[error("the store is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It was written, and no replica said in time that it has it, too: it may be lost, so tell the
+    /// client that it failed.
+    #[error("the store has written this, and no replica confirmed it")]
+    Unconfirmed,
     /// The store is full and would have to evict live records: refuse new ones.
     #[error("the store is full")]
     Full,
@@ -160,12 +213,48 @@ impl Store {
     /// # Errors
     /// The engine failed. `Unavailable` after a batch was handed over does not say whether it was
     /// applied: treat the record as unknown.
-    pub async fn apply(&self, batch: Vec<Write>, now: Timestamp) -> Result<Applied, StoreError> {
+    pub async fn apply(
+        &self,
+        batch: Vec<Write>,
+        // Nothing is acknowledged by the engines of one machine before it is as safe as it can be.
+        _assurance: Assurance,
+        now: Timestamp,
+    ) -> Result<Applied, StoreError> {
         match self {
             Self::Memory(store) => store.apply(batch, now),
             Self::Embedded(store) => store.apply(batch, now).await,
             #[cfg(test)]
             Self::Faulty(store) => store.apply(batch, now),
+        }
+    }
+
+    /// At most `limit` of the live records after `cursor`, or from the beginning. Who goes on until the
+    /// last page has seen every record that lived all the while at least once; in a shared store
+    /// perhaps more than once.
+    ///
+    /// # Errors
+    /// The engine failed, or the cursor is not its own; begin again.
+    pub async fn scan(
+        &self,
+        cursor: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page, StoreError> {
+        match self {
+            Self::Memory(store) => store.scan(cursor, limit, now),
+            Self::Embedded(store) => store.scan(cursor, limit, now).await,
+            #[cfg(test)]
+            Self::Faulty(store) => store.scan(cursor, limit, now),
+        }
+    }
+
+    /// How this process hears that others changed a record; `None` where nobody else writes.
+    #[must_use]
+    pub const fn channel(&self) -> Option<&Channel> {
+        match self {
+            Self::Memory(_) | Self::Embedded(_) => None,
+            #[cfg(test)]
+            Self::Faulty(store) => Some(store.channel()),
         }
     }
 
@@ -228,6 +317,22 @@ impl Store {
             #[cfg(test)]
             Self::Faulty(_) => "faulty",
         }
+    }
+}
+
+/// A cursor that is no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this is no place of this store where a scan could go on; begin again")]
+pub struct ForeignCursor;
+
+impl Cursor {
+    /// The key after which a scan in the order of keys goes on.
+    fn key(&self) -> Result<Key, StoreError> {
+        Key::try_from(&*self.0).map_err(|_| StoreError::Unavailable(Box::new(ForeignCursor)))
+    }
+
+    fn after(key: &Key) -> Self {
+        Self(key.as_slice().into())
     }
 }
 

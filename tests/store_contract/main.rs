@@ -14,7 +14,7 @@ use vouchsafe::domain::limits::RECORD_BYTES;
 use vouchsafe::domain::time::Timestamp;
 use vouchsafe::store::embedded::EmbeddedStore;
 use vouchsafe::store::memory::MemoryStore;
-use vouchsafe::store::{Applied, Expect, Index, Key, Record, Store, StoreError, Write};
+use vouchsafe::store::{Applied, Assurance, Expect, Index, Key, Record, Store, StoreError, Write};
 
 /// When the tests begin.
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -95,7 +95,7 @@ impl Engine {
     }
 
     async fn apply(&self, batch: Vec<Write>, now: Timestamp) -> Applied {
-        self.store.apply(batch, now).await.unwrap()
+        self.store.apply(batch, Assurance::Confirmed, now).await.unwrap()
     }
 }
 
@@ -260,7 +260,7 @@ async fn a_record_above_the_limit_is_refused_with_its_whole_batch() {
     for engine in engines() {
         let sized = |number, bytes| put(number, Expect::Any, &"x".repeat(bytes), at(10));
         let batch = vec![sized(1, 1), sized(2, RECORD_BYTES + 1)];
-        let refused = engine.store.apply(batch, NOW).await;
+        let refused = engine.store.apply(batch, Assurance::Confirmed, NOW).await;
         assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
         assert_eq!(engine.get(1, NOW).await, None);
         engine.is_done(&engine.apply(vec![sized(2, RECORD_BYTES)], NOW).await, &[1]);
@@ -274,7 +274,9 @@ async fn race(engine: &Engine, expect: Expect) -> Vec<u64> {
     for racer in 0..64 {
         let store = Arc::clone(&engine.store);
         let write = put(1, expect, &racer.to_string(), at(10));
-        tasks.spawn(async move { store.apply(vec![write], NOW).await.unwrap() });
+        tasks.spawn(
+            async move { store.apply(vec![write], Assurance::Confirmed, NOW).await.unwrap() },
+        );
     }
     let won = |applied| match applied {
         Applied::Done(revisions) => revisions,

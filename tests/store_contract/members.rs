@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Applied, Engine, Expect, NOW, StoreError, Timestamp, at, delete, engines, member, put,
+    Applied, Assurance, Engine, Expect, NOW, StoreError, Timestamp, at, delete, engines, member,
+    put,
 };
 use vouchsafe::domain::limits::RECORD_BYTES;
 
@@ -124,7 +125,7 @@ async fn a_batch_that_is_not_applied_moves_nobody() {
             assert_eq!(sevens_and_eights(&engine, NOW).await, (vec![1], vec![]));
         }
         let oversized = put(3, Expect::Any, &"x".repeat(RECORD_BYTES + 1), at(10));
-        let refused = engine.store.apply(batch(oversized), NOW).await;
+        let refused = engine.store.apply(batch(oversized), Assurance::Confirmed, NOW).await;
         assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
         assert_eq!(sevens_and_eights(&engine, NOW).await, (vec![1], vec![]));
     }
@@ -161,7 +162,8 @@ async fn a_group_that_is_handed_from_record_to_record_always_has_one() {
                     _ => member(8, put(number, Expect::Any, "elsewhere", at(10))),
                 };
                 let begin = member(7, put(number + 1, Expect::Absent, "x", at(10)));
-                let applied = store.apply(vec![end, begin], NOW).await.unwrap();
+                let applied =
+                    store.apply(vec![end, begin], Assurance::Confirmed, NOW).await.unwrap();
                 assert!(matches!(applied, Applied::Done(_)));
             }
         });

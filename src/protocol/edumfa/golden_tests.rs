@@ -129,7 +129,7 @@ fn answers_that_tell_much_are_read_to_the_end() {
     let saml = read("samlcheck_ok").unwrap();
     assert_eq!((&*saml.serial, saml.otp_length), ("C-SPASS-CAROL", Some(6)));
     let mail = saml.attributes.iter().find(|(name, _)| &**name == "email").unwrap();
-    assert_eq!(*mail.1, ["carol@example.test".into()]);
+    assert_eq!(*mail.1, [Box::from("carol@example.test")]);
     assert_eq!(read("samlcheck_fail").unwrap().attributes, []);
     let two = read("check_two_tokens_match").unwrap();
     assert_eq!((two.verdict, &*two.serial), (Verdict::Accepted, ""));

@@ -8,6 +8,7 @@ mod file;
 mod layout;
 mod writer;
 
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -18,7 +19,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::domain::time::Timestamp;
 use crate::store::embedded::layout::Header;
 use crate::store::embedded::writer::{Job, SWEEP_RECORDS, start};
-use crate::store::{Applied, Index, Key, Record, StoreError, Write, refuse_oversized};
+use crate::store::{
+    Applied, Cursor, Entry, Index, Key, Page, Record, StoreError, Write, refuse_oversized,
+};
 
 /// A store in one file, opened once per process.
 ///
@@ -97,6 +100,20 @@ impl EmbeddedStore {
     /// (`Corrupt`).
     pub async fn members(&self, index: Index, now: Timestamp) -> Result<Vec<Key>, StoreError> {
         self.read(move |database| read_members(database, index, now)).await
+    }
+
+    /// The live records after `cursor`, in the order of their keys.
+    ///
+    /// # Errors
+    /// The file cannot be read (`Unavailable`), or it or one of the records is damaged (`Corrupt`).
+    pub async fn scan(
+        &self,
+        cursor: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page, StoreError> {
+        let after = cursor.map(Cursor::key).transpose()?;
+        self.read(move |database| read_page(database, after, limit, now)).await
     }
 
     /// Applies all writes or none, and answers after they are on disk.
@@ -221,6 +238,36 @@ fn read_members(database: &Database, index: Index, now: Timestamp) -> Result<Vec
         }
     }
     Ok(keys)
+}
+
+/// Rows that are read for a page, at most: those that have expired are passed over.
+const SCAN_ROWS: usize = 20_000;
+
+fn read_page(
+    database: &Database,
+    after: Option<Key>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Page, Fault> {
+    let transaction = database.begin_read()?;
+    let records = transaction.open_table(layout::RECORDS)?;
+    let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+    let mut entries = Vec::with_capacity(limit.min(SCAN_ROWS));
+    let mut last = None;
+    for (read, row) in records.range::<&Key>((from, Bound::Unbounded))?.enumerate() {
+        if entries.len() == limit || read == SCAN_ROWS {
+            return Ok(Page { entries, next: last.as_ref().map(Cursor::after) });
+        }
+        let (key, value) = row?;
+        let key = *key.value();
+        let (header, _) = Header::decode(value.value())?;
+        if header.live(now).is_some() {
+            let record = layout::record(value.value())?;
+            entries.push(Entry { key, index: header.index, record });
+        }
+        last = Some(key);
+    }
+    Ok(Page { entries, next: None })
 }
 
 fn count_records(database: &Database) -> Result<u64, Fault> {

@@ -10,6 +10,7 @@ mod members;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,7 +23,9 @@ use moka::sync::Cache;
 use crate::domain::key_hash::BuildKeyHasher;
 use crate::domain::time::Timestamp;
 use crate::store::memory::members::{Members, Membership};
-use crate::store::{Applied, Index, Key, Record, StoreError, Write, refuse_oversized};
+use crate::store::{
+    Applied, Cursor, Entry, Index, Key, Page, Record, StoreError, Write, refuse_oversized,
+};
 
 /// What a record costs besides its bytes.
 ///
@@ -115,6 +118,33 @@ impl MemoryStore {
             })
         });
         keys
+    }
+
+    /// The live records after `cursor`, in the order of their keys; looks at all of them each time.
+    ///
+    /// # Errors
+    /// The cursor is not ours.
+    pub fn scan(
+        &self,
+        cursor: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page, StoreError> {
+        let after = cursor.map(Cursor::key).transpose()?;
+        // moka has no order, so the smallest keys are picked out: one more than asked for.
+        let mut smallest: BTreeMap<Key, Held> = BTreeMap::new();
+        for (key, held) in &self.records {
+            if after.is_none_or(|after| *key > after) && held.record.expires > now {
+                smallest.insert(*key, held);
+                if smallest.len() > limit.saturating_add(1) {
+                    smallest.pop_last();
+                }
+            }
+        }
+        let more = smallest.len() > limit;
+        let entries: Vec<Entry> = smallest.into_iter().take(limit).map(Entry::from).collect();
+        let next = entries.last().filter(|_| more).map(|entry| Cursor::after(&entry.key));
+        Ok(Page { entries, next })
     }
 
     /// Applies all writes or none, one batch at a time.
@@ -237,6 +267,13 @@ impl MemoryStore {
             before = held;
             held = self.bytes();
         }
+    }
+}
+
+impl From<(Key, Held)> for Entry {
+    fn from((key, held): (Key, Held)) -> Self {
+        let index = held.membership.map(|membership| membership.index);
+        Self { key, index, record: held.record }
     }
 }
 

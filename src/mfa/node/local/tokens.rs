@@ -13,7 +13,7 @@ use crate::mfa::node::local::LocalError;
 use crate::mfa::node::local::people::Who;
 use crate::mfa::token::record::{Owner, Token};
 use crate::mfa::token::seal::{Sealer, entry_of, key_of};
-use crate::store::{Applied, Expect, Index, Key, Store, Write};
+use crate::store::{Applied, Assurance, Expect, Index, Key, Store, Write};
 
 /// How often a change is tried again that somebody else was faster with. Each time one of them has got through, so
 /// this many changes of one token happened meanwhile.
@@ -161,7 +161,7 @@ impl Tokens {
     }
 
     async fn apply(&self, batch: Vec<Write>, now: Timestamp) -> Result<bool, LocalError> {
-        Ok(match self.store.apply(batch, now).await? {
+        Ok(match self.store.apply(batch, Assurance::Confirmed, now).await? {
             Applied::Done(_) => true,
             Applied::Conflict { .. } => false,
         })
