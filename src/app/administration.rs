@@ -1,4 +1,4 @@
-//! Operators' work on tokens: through the daemon while it runs, else on the files themselves (SEMANTICS F12).
+//! Operators' work on tokens, nodes and sessions: through the daemon while it runs, else on the files themselves (SEMANTICS F12).
 //!
 //! Both ways end in the same functions of the authority, with their audit lines. Must not know: the command line.
 
@@ -12,13 +12,17 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::app::admin_client::{AdminClient, Method};
-use crate::app::factors;
+use crate::app::{factors, open_store};
+use crate::authority::factor::Factors;
 pub use crate::authority::factor::administration::nodes::{NodeState, NodeTest};
 pub use crate::authority::factor::administration::{
     AddedToken, ImportFailure, ImportReport, ListedToken, NewPin, Otps, SecretText, TokenChange,
     TokenFilter, TokenFormat, TokenImport, TokenWish,
 };
 use crate::authority::refusals::RefusalSettings;
+pub use crate::authority::sessions::{
+    EndReport, EndWish, ListedFactor, ListedSession, SessionList, SessionQuery, ShownSession,
+};
 use crate::authority::{Authority, LoginSettings};
 use crate::config::Settings;
 use crate::domain::limits::IMPORT_BYTES;
@@ -60,7 +64,15 @@ impl Administration {
     /// # Errors
     /// There is none; the message says what to do.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
-        Self::open_for(settings, LOCAL).await
+        Self::open_with(settings, Here::with_tokens).await
+    }
+
+    /// The same for work on sessions.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn open_for_sessions(settings: Settings) -> anyhow::Result<Self> {
+        Self::open_with(settings, Here::with_sessions).await
     }
 
     /// The same for a question to one node: if it is another than the local one, tokens are left alone.
@@ -68,6 +80,16 @@ impl Administration {
     /// # Errors
     /// As above.
     pub async fn open_for(mut settings: Settings, node: &str) -> anyhow::Result<Self> {
+        if let Some(mfa) = settings.mfa.as_mut().filter(|_| node != LOCAL) {
+            mfa.local = None;
+        }
+        Self::open(settings).await
+    }
+
+    async fn open_with(
+        settings: Settings,
+        here: impl FnOnce(Settings) -> anyhow::Result<Here>,
+    ) -> anyhow::Result<Self> {
         let no_daemon = match AdminClient::new(&settings) {
             Ok(client) if client.is_answered().await => {
                 return Ok(Self::Daemon(client.patient(DEADLINE)));
@@ -75,11 +97,7 @@ impl Administration {
             Ok(client) => format!("nobody answers at {}", client.place()),
             Err(error) => format!("{error:#}"),
         };
-        if let Some(mfa) = settings.mfa.as_mut().filter(|_| node != LOCAL) {
-            mfa.local = None;
-        }
-        let here = Here::open(settings);
-        let here = here.with_context(|| {
+        let here = here(settings).with_context(|| {
             format!("no running daemon could be asked ({no_daemon}), and without it")
         })?;
         Ok(Self::Here(Box::new(here)))
@@ -208,6 +226,66 @@ impl Administration {
         }
     }
 
+    /// A page of sessions.
+    ///
+    /// # Errors
+    /// The message says what went wrong and what to do; so below.
+    pub async fn list_sessions(&self, query: &SessionQuery) -> anyhow::Result<SessionList> {
+        match self {
+            Self::Daemon(client) => {
+                let path = format!("/api/v1/sessions?{}", query_text(query)?);
+                ask(client, Method::GET, &path, None::<&()>).await
+            }
+            Self::Here(here) => Ok(here.authority.list_sessions(query, here.clock.now()).await?),
+        }
+    }
+
+    /// One session.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn show_session(&self, key: &str) -> anyhow::Result<ShownSession> {
+        match self {
+            Self::Daemon(client) => {
+                let path = format!("/api/v1/sessions/{}", encoded(key));
+                ask(client, Method::GET, &path, None::<&()>).await
+            }
+            Self::Here(here) => Ok(here.authority.show_session(key, here.clock.now()).await?),
+        }
+    }
+
+    /// Ends one session.
+    ///
+    /// # Errors
+    /// There is none, or it may live on.
+    pub async fn end_session(&self, key: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Daemon(client) => {
+                let path = format!("/api/v1/sessions/{}", encoded(key));
+                client.ask(Method::DELETE, &path, Some(&json!({}))).await?;
+            }
+            Self::Here(here) => {
+                here.authority.end_session(key, None, here.clock.now()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One step of ending the sessions that fit.
+    ///
+    /// # Errors
+    /// Some that were to end may live on.
+    pub async fn end_sessions(&self, wish: &EndWish) -> anyhow::Result<EndReport> {
+        match self {
+            Self::Daemon(client) => {
+                ask(client, Method::POST, "/api/v1/sessions/end", Some(wish)).await
+            }
+            Self::Here(here) => {
+                Ok(here.authority.end_sessions(wish, None, here.clock.now()).await?)
+            }
+        }
+    }
+
     /// Waits until every audit line is written.
     pub fn close(self) {
         if let Self::Here(here) = self {
@@ -219,22 +297,39 @@ impl Administration {
 }
 
 impl Here {
-    fn open(mut settings: Settings) -> anyhow::Result<Self> {
+    /// No session is ever opened here, and no challenge made.
+    fn with_tokens(mut settings: Settings) -> anyhow::Result<Self> {
         let opened = factors::Opened::new(settings.mfa.take())?;
         let clock = Clock::start(opened.newest);
         let metrics = Arc::new(Metrics::new(&[]));
-        let memory = |bytes| Store::Memory(MemoryStore::new(bytes));
-        // No session is ever opened here, and no challenge made.
-        let key = Secret::new(vec![0; 32]);
-        let factors = opened.build(&key, Arc::new(memory(1)), &metrics)?;
-        let store = memory(settings.sessions.max_bytes);
-        let fingerprinter = Fingerprinter::new(&key);
+        let store = Arc::new(Store::Memory(MemoryStore::new(1)));
+        let factors = opened.build(&Secret::new(vec![0; 32]), Arc::clone(&store), &metrics)?;
+        Self::new(settings, store, factors, clock, metrics)
+    }
+
+    /// No second factor is ever checked here.
+    fn with_sessions(settings: Settings) -> anyhow::Result<Self> {
+        let (store, newest) = open_store(&settings)?;
+        let metrics = Arc::new(Metrics::new(&[]));
+        Self::new(settings, Arc::new(store), None, Clock::start(newest), metrics)
+    }
+
+    fn new(
+        settings: Settings,
+        store: Arc<Store>,
+        factors: Option<Factors>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<Self> {
+        // Nothing is found by fingerprint here, so the key does not matter.
+        let fingerprinter = Fingerprinter::new(&Secret::new(vec![0; 32]));
         let (sessions, _touches) =
             Sessions::new(store, settings.sessions, fingerprinter, Arc::clone(&metrics));
         let (audit, writer) = Audit::open(settings.audit.as_deref()).with_context(|| {
             format!("cannot open the audit log {:?}; check `audit.path`", settings.audit)
         })?;
-        let refusals = RefusalSettings { shown_variables: Vec::new(), loaded: clock.now() };
+        let shown_variables = settings.shown_variables;
+        let refusals = RefusalSettings { shown_variables, loaded: clock.now() };
         let (login, sessions) = (LoginSettings::default(), Arc::new(sessions));
         let authority = Authority::new(settings.policy, login, refusals, sessions, audit, metrics);
         let authority = match factors {
@@ -247,6 +342,17 @@ impl Here {
 
 fn path_of(serial: &str) -> String {
     format!("/api/v1/tokens/{}", encoded(serial))
+}
+
+/// What is asked for, as the part of a URL behind the question mark.
+fn query_text(query: &SessionQuery) -> anyhow::Result<String> {
+    let mut text = form_urlencoded::Serializer::new(String::new());
+    if let serde_json::Value::Object(fields) = serde_json::to_value(query)? {
+        for (name, value) in fields {
+            text.append_pair(&name, value.as_str().unwrap_or(&value.to_string()));
+        }
+    }
+    Ok(text.finish())
 }
 
 fn encoded(text: &str) -> String {

@@ -23,6 +23,7 @@ mod portrait;
 mod question;
 pub mod refusals;
 mod report;
+pub mod sessions;
 
 use std::sync::Arc;
 

@@ -85,6 +85,11 @@ impl Refusals {
         Self { settings, kept: Mutex::default() }
     }
 
+    /// What they were made with.
+    pub const fn settings(&self) -> &RefusalSettings {
+        &self.settings
+    }
+
     fn lock(&self) -> MutexGuard<'_, Kept> {
         // A panic of another thread leaves a list that is complete or lacks its last entry.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)

@@ -9,6 +9,7 @@ mod key;
 mod node;
 mod schema;
 mod serve;
+mod session;
 mod token;
 mod token_text;
 
@@ -19,6 +20,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cli::explain::ExplainArguments;
 use crate::cli::node::NodeCommand;
+use crate::cli::session::SessionCommand;
 use crate::cli::token::TokenCommand;
 use crate::config::{self, Diagnostics, Settings};
 
@@ -56,6 +58,9 @@ enum Command {
     /// Work on the tokens of the local node, through the daemon if it runs.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// See who is logged in, and end sessions, through the daemon if it runs.
+    #[command(subcommand)]
+    Session(SessionCommand),
     /// Look at MFA nodes.
     #[command(subcommand)]
     Node(NodeCommand),
@@ -123,6 +128,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Some(Command::Import(ImportCommand::Edumfa { files, output })) => {
             import::edumfa(files, output.as_deref())
         }
+        Some(Command::Session(command)) => session::run(config, command),
         Some(Command::Node(command)) => node::run(config, command),
         Some(Command::Schema) => schema::run(),
     }

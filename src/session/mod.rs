@@ -11,6 +11,7 @@ mod credential;
 pub mod fingerprint;
 mod flight;
 pub mod id;
+pub mod listing;
 mod look;
 mod open;
 mod owner;

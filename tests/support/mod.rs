@@ -6,6 +6,7 @@ pub mod bad_node;
 pub mod certificates;
 pub mod children;
 pub mod client;
+pub mod command;
 pub mod daemon;
 pub mod disguises;
 pub mod echo;

@@ -1,13 +1,11 @@
 //! A daemon with a local node that anybody here may ask, and the command with the same configuration.
 
-use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
-
 use serde_json::Value;
 
 use crate::support::client::{Answer, Request};
+use crate::support::command::{self, Said};
 use crate::support::daemon::{Daemon, replace};
-use crate::support::{programs, wait_for};
+use crate::support::wait_for;
 
 /// What the shipped file has, which is enough for tokens.
 const SHIPPED: &str = "mfa:                                # ";
@@ -15,35 +13,6 @@ const SHIPPED: &str = "mfa:                                # ";
 /// A daemon, and where it writes its audit lines.
 pub struct Station {
     pub daemon: Daemon,
-}
-
-/// What the command said.
-#[derive(Debug)]
-pub struct Said {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
-}
-
-impl Said {
-    fn of(output: &Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
-    }
-
-    /// What it printed; it must have succeeded.
-    #[track_caller]
-    pub fn good(self) -> String {
-        assert_eq!(self.code, Some(0), "{self:?}");
-        self.out
-    }
-
-    /// What it complained about; it must have failed with exit code 1.
-    #[track_caller]
-    pub fn bad(self) -> String {
-        assert_eq!(self.code, Some(1), "{self:?}");
-        self.err
-    }
 }
 
 impl Station {
@@ -78,18 +47,7 @@ impl Station {
 
     /// The same with another configuration out of the daemon's folder.
     pub fn run_with(&self, config: &str, arguments: &[&str], input: &str) -> Said {
-        let mut child = Command::new(programs::vouchsafe())
-            .arg("--config")
-            .arg(self.daemon.path(config))
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // A command that reads nothing may be gone already.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        Said::of(&child.wait_with_output().unwrap())
+        command::run(&self.daemon.path(config), arguments, input)
     }
 
     /// Writes a file into the daemon's folder and returns its path.

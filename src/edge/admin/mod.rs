@@ -5,7 +5,9 @@ mod explain;
 pub mod gate;
 mod nodes;
 pub mod openapi;
+mod sessions;
 mod tokens;
+mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,6 +54,7 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
                 .route(web::get().to(explain::refusals))
                 .route(web::post().to(explain::explain)),
         )
+        .configure(sessions::routes)
         .configure(tokens::routes)
         .configure(nodes::routes)
         .service(web::resource("/openapi.json").route(web::get().to(openapi::openapi)))

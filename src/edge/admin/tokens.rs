@@ -1,17 +1,14 @@
 //! `/api/v1/tokens`: the local node's tokens. What goes wrong is told to whoever asks; secrets leave once, at creation.
 
-use std::future::Future;
-use std::net::IpAddr;
-
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::authority::factor::administration::{
     NewPin, Otps, TokenChange, TokenError, TokenFilter, TokenImport, TokenWish,
 };
 use crate::domain::limits::TOKEN_IMPORT_BYTES;
+use crate::edge::admin::work::{Unread, asker, read, to_the_end};
 use crate::edge::admin::{Admin, json, problem};
 
 /// Adds the routes.
@@ -89,35 +86,6 @@ async fn change(
         done(admin.authority.change_token(&serial, &change, by, admin.clock.now()).await)
     })
     .await
-}
-
-/// What is wrong with a request, before anything was done about it.
-struct Unread(StatusCode, String);
-
-impl From<Unread> for HttpResponse {
-    fn from(Unread(status, text): Unread) -> Self {
-        problem(status, &text)
-    }
-}
-
-/// Goes on even if whoever asks hangs up, so that no change goes without its line in the audit log.
-async fn to_the_end(work: impl Future<Output = HttpResponse> + 'static) -> HttpResponse {
-    actix_web::rt::spawn(work).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a change of a token ended in the middle; report this");
-        problem(StatusCode::INTERNAL_SERVER_ERROR, "this ended in the middle; see the daemon's log")
-    })
-}
-
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unread> {
-    serde_json::from_slice(body).map_err(|error| {
-        let text = format!("the body is not understood: {error}; see /api/openapi.json");
-        Unread(StatusCode::BAD_REQUEST, text)
-    })
-}
-
-/// Who asks, for the audit log; a unix socket's peer has no address.
-fn asker(request: &HttpRequest) -> Option<IpAddr> {
-    request.peer_addr().map(|address| address.ip())
 }
 
 fn answer(result: Result<impl Serialize, TokenError>) -> HttpResponse {

@@ -96,19 +96,19 @@ pub fn paths(schemas: &mut SchemaGenerator) -> Map<String, Value> {
     rest.map(|(path, about)| (path.clone(), about.clone())).chain(changes).collect()
 }
 
-fn body(schema: &Value) -> Value {
+pub(super) fn body(schema: &Value) -> Value {
     json!({ "required": true, "content": media(schema) })
 }
 
-fn parameter(name: &str, kind: &str, description: &str) -> Value {
+pub(super) fn parameter(name: &str, kind: &str, description: &str) -> Value {
     json!({ "name": name, "in": "query", "schema": { "type": kind }, "description": description })
 }
 
-fn named(name: &str) -> Value {
+pub(super) fn named(name: &str) -> Value {
     json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
 }
 
-fn done() -> Value {
+pub(super) fn done() -> Value {
     answer("It is done", &json!({ "type": "object" }))
 }
 

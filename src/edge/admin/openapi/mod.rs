@@ -1,6 +1,7 @@
 //! What the API offers, as OpenAPI 3.1: made of the types that are really read and written.
 
 mod factors;
+mod sessions;
 
 use actix_web::HttpResponse;
 use schemars::generate::SchemaSettings;
@@ -60,6 +61,7 @@ pub fn document() -> Value {
     });
     if let Value::Object(paths) = &mut paths {
         paths.extend(factors::paths(&mut schemas));
+        paths.extend(sessions::paths(&mut schemas));
     }
     json!({
         "openapi": "3.1.0",
