@@ -5,19 +5,12 @@ use serde_json::Value;
 use crate::support::client::{Answer, Request};
 use crate::support::command::{self, Said};
 use crate::support::daemon::Daemon;
+use crate::support::person::{self, PROOF, Ticket};
 use crate::support::wait_for;
-
-/// The master's proof in the shipped configuration.
-pub const PROOF: (&str, &str) = ("control", "password");
 
 /// A daemon with an audit log.
 pub struct House {
     pub daemon: Daemon,
-}
-
-/// A person's way in: the value of the cookie.
-pub struct Person {
-    pub cookie: String,
 }
 
 impl House {
@@ -34,16 +27,10 @@ impl House {
 
     /// Logs somebody in at the portal.
     #[track_caller]
-    pub fn log_in(&self, user: &str) -> Person {
-        let login = Request::new("GET", "auth.example.com", "/?lmAuth=2_Slave")
-            .headers(&[PROOF, ("CN", user), ("User-Email", "somebody@example.test")])
-            .header("Accept", "application/json");
-        let answer = login.send(self.daemon.public);
+    pub fn log_in(&self, user: &str) -> Ticket {
+        let answer = person::login(user).send(self.daemon.public);
         assert_eq!(answer.status, 200, "{answer}");
-        let lines = answer.all("Set-Cookie");
-        let line = lines.iter().find(|line| line.starts_with("vouchsafe=")).unwrap();
-        let cookie = line.split(';').next().unwrap().to_owned();
-        Person { cookie }
+        person::ticket(&answer).unwrap()
     }
 
     /// A program's call through the master.
@@ -54,10 +41,8 @@ impl House {
     }
 
     /// Whether a person without a master is let in.
-    pub fn lets_in(&self, person: &Person) -> bool {
-        // The cookie is for https; the address is no master's.
-        let check = Daemon::check_from("203.0.113.9", "GET", "https", "app.example.com", "/");
-        let answer = check.header("Cookie", &person.cookie).send(self.daemon.public);
+    pub fn lets_in(&self, ticket: &Ticket) -> bool {
+        let answer = person::check(ticket).send(self.daemon.public);
         assert!(matches!(answer.status, 200 | 401), "{answer}");
         answer.status == 200
     }

@@ -14,6 +14,7 @@ pub mod edumfa;
 pub mod grpc_application;
 pub mod nginx;
 pub mod otp;
+pub mod person;
 pub mod programs;
 pub mod prometheus;
 pub mod server;

@@ -1,0 +1,23 @@
+//! What becomes of sessions when something fails: real daemons, real stores, real signals, and an exact account.
+//!
+//! - `nodes`: several daemons that share their sessions
+//! - `load`: people who log in here, are seen there, log out elsewhere; `account`: what they were told, and whether
+//!   it is true
+//! - `faults`: one fault each, under load
+//!
+//! `make chaos` does the same for longer and writes the account into docs/reliability.md.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "these tests wait for real programs in real time"
+)]
+
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "shared with tests/scenarios, which uses other parts")]
+mod support;
+
+mod account;
+mod faults;
+mod load;
+mod nodes;
