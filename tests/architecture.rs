@@ -50,6 +50,7 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("cel", "policy/expr"),
     ("prometheus", "telemetry/metrics"),
     ("redb", "store/embedded"),
+    ("redis", "store/redis"),
     ("ring", "policy/assertion"),
     ("rsa", "protocol/edumfa/signature"),
     ("askama", "edge/http/pages"),

@@ -121,6 +121,7 @@ fn metrics_are_documented_as_they_are() {
     );
     let metrics = Metrics::new(&["wiki".into()]);
     let _nodes = metrics.nodes(&["local".into()]);
+    let _shared = metrics.shared_store();
     for [name, kind, labels, help] in metrics.table() {
         writeln!(text, "| `{name}` | {kind} | {labels} | {help} |").unwrap();
     }

@@ -303,7 +303,7 @@ impl Here {
         let clock = Clock::start(opened.newest);
         let metrics = Arc::new(Metrics::new(&[]));
         let store = Arc::new(Store::Memory(MemoryStore::new(1)));
-        let factors = opened.build(&Secret::new(vec![0; 32]), Arc::clone(&store), &metrics)?;
+        let factors = opened.build(&[Secret::new(vec![0; 32])], Arc::clone(&store), &metrics)?;
         Self::new(settings, store, factors, clock, metrics)
     }
 

@@ -56,7 +56,7 @@ impl Opened {
     /// A server cannot be prepared; the message names it.
     pub fn build(
         self,
-        sessions_key: &Secret,
+        sessions_keys: &[Secret],
         challenges: Arc<Store>,
         metrics: &Metrics,
     ) -> anyhow::Result<Option<Factors>> {
@@ -80,8 +80,12 @@ impl Opened {
             .zip(1..)
             .map(|(server, place)| Server::new(server, Arc::clone(&nodes), place))
             .collect::<Result<Vec<_>, _>>()?;
-        let own = own_mark(sessions_key);
-        let federation = Federation::new(federation, servers, local, challenges, nodes, &own);
+        // While the key is being replaced, nodes have another one in front.
+        let mut marks: Vec<String> = sessions_keys.iter().map(own_mark).collect();
+        let aliases = marks.split_off(marks.len().min(1));
+        let own = marks.pop().unwrap_or_default();
+        let federation = Federation::new(federation, servers, local, challenges, nodes, &own)
+            .also_called(aliases);
         Ok(Some(Factors::new(Arc::new(federation), settings, Handle::current())))
     }
 }

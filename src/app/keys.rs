@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::config::KeySource;
 use crate::domain::secret::Secret;
 use crate::policy::assertion::{SEED_BYTES, new_key};
+use crate::session::fingerprint::Fingerprinter;
 
 /// Fewer bytes can be guessed.
 const MIN_KEY_BYTES: usize = 32;
@@ -28,6 +29,64 @@ pub fn load_or_create(source: &KeySource) -> anyhow::Result<Secret> {
             None => create(path),
         },
     }
+}
+
+/// Refuses a source that would be created: nodes that share a store share the key.
+///
+/// # Errors
+/// The file does not exist.
+pub fn must_exist(sources: &[KeySource]) -> anyhow::Result<()> {
+    for source in sources {
+        if let KeySource::File(path) = source
+            && matches!(path.try_exists(), Ok(false))
+        {
+            bail!(
+                "the key {0} does not exist, and nodes that share Redis must share the key; make one with \
+                 `openssl rand -out {0} 32 && chmod 600 {0}` and copy it to all nodes",
+                path.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The keys of a list, in its order. One that stands alone is created if its file does not exist; in a list
+/// every file must be there.
+///
+/// # Errors
+/// A file cannot be read, written or is too short, or two of them hold the same key.
+pub fn load_all(sources: &[KeySource]) -> anyhow::Result<Vec<Secret>> {
+    if let [source] = sources {
+        return Ok(vec![load_or_create(source)?]);
+    }
+    let mut keys: Vec<Secret> = Vec::with_capacity(sources.len());
+    for source in sources {
+        let key = match source {
+            KeySource::Given(secret) => Secret::new(secret.expose().to_vec()),
+            KeySource::File(path) => read(path)?.with_context(|| {
+                format!("the key {} is not there; remove it from the list", path.display())
+            })?,
+        };
+        if keys.iter().any(|other| other.id() == key.id()) {
+            bail!("the key {} stands twice in a list of keys; remove one of them", key.id());
+        }
+        keys.push(key);
+    }
+    Ok(keys)
+}
+
+/// What makes the keys of fingerprints and forms out of `sessions.key`; the log says by which keys.
+///
+/// # Errors
+/// There is no key, which the configuration does not allow.
+pub fn fingerprinter(keys: &[Secret]) -> anyhow::Result<Fingerprinter> {
+    let (first, others) = keys.split_first().context("`sessions.key` names no key")?;
+    tracing::info!(key = %first.id(), "session keys are made with this key");
+    let also = |fingerprinter: Fingerprinter, key: &Secret| {
+        tracing::info!(key = %key.id(), "sessions that were made with this key are found, too");
+        fingerprinter.and(key)
+    };
+    Ok(others.iter().fold(Fingerprinter::new(first), also))
 }
 
 fn read(path: &Path) -> anyhow::Result<Option<Secret>> {
@@ -163,6 +222,23 @@ mod tests {
         assert_eq!(first.expose(), second.expose());
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn of_a_list_of_keys_none_is_created_and_none_stands_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+        let source = |path: &Path| KeySource::File(path.to_owned());
+        let alone = load_all(&[source(&first)]).unwrap();
+        assert_eq!((alone.len(), first.exists()), (1, true));
+        let error = load_all(&[source(&first), source(&second)]).unwrap_err().to_string();
+        assert!(error.contains("second") && !second.exists(), "{error}");
+        load_or_create(&source(&second)).unwrap();
+        let both = load_all(&[source(&second), source(&first)]).unwrap();
+        assert_eq!(both.last().unwrap().expose(), alone.first().unwrap().expose());
+        std::fs::copy(&first, &second).unwrap();
+        let error = load_all(&[source(&first), source(&second)]).unwrap_err().to_string();
+        assert!(error.contains("stands twice"), "{error}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod http;
 pub mod keys;
 pub mod policy_tests;
 pub mod rehearsal;
+mod shared_store;
 mod shutdown;
 pub mod sockets;
 
@@ -37,10 +38,10 @@ use crate::edge::clock::Clock;
 use crate::edge::http::pages::Pages;
 use crate::edge::{self, Edge};
 use crate::session::Sessions;
-use crate::session::fingerprint::Fingerprinter;
 use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::memory::MemoryStore;
+use crate::store::redis::RedisStore;
 use crate::telemetry::audit::{Audit, AuditWriter};
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
@@ -83,7 +84,11 @@ impl Daemon {
     /// # Errors
     /// Something cannot be opened or bound; the message says what and what to do.
     pub fn build(mut settings: Settings) -> anyhow::Result<Self> {
-        let key = keys::load_or_create(&settings.sessions_key)?;
+        if matches!(settings.store, StoreSettings::Redis(_)) {
+            keys::must_exist(&settings.sessions_keys)?;
+        }
+        let session_keys = keys::load_all(&settings.sessions_keys)?;
+        let fingerprinter = keys::fingerprinter(&session_keys)?;
         let (store, newest) = open_store(&settings)?;
         let store = Arc::new(store);
         let signer = settings.mfa.as_ref().and_then(|mfa| mfa.signing_key.as_deref());
@@ -97,11 +102,11 @@ impl Daemon {
             .map(|application| Arc::clone(&application.name))
             .collect();
         let metrics = Arc::new(Metrics::new(&names));
-        let factors = factors.build(&key, Arc::clone(&store), &metrics)?;
+        let factors = factors.build(&session_keys, Arc::clone(&store), &metrics)?;
+        let watched_store = shared_store::watch(&store, &metrics);
         let (audit, audit_writer) = Audit::open(settings.audit.as_deref()).with_context(|| {
             format!("cannot open the audit log {:?}; check `audit.path`", settings.audit)
         })?;
-        let fingerprinter = Fingerprinter::new(&key);
         let (sessions, touches) =
             Sessions::new(store, settings.sessions, fingerprinter, Arc::clone(&metrics));
         let sessions = Arc::new(sessions);
@@ -120,6 +125,7 @@ impl Daemon {
             tokio::spawn(async move { toucher.write_touches(touches).await }),
             tokio::spawn(sweep_forever(sweeper, clock)),
         ];
+        background.extend(watched_store);
         background.extend(authority.factors().into_iter().flat_map(|f| factors::probes(f, clock)));
         let stopping = Arc::new(AtomicBool::new(false));
         let pages =
@@ -236,7 +242,8 @@ fn gate(settings: &AdminSettings) -> anyhow::Result<Gate> {
     Ok(Gate { hosts: settings.hosts.clone(), credentials })
 }
 
-/// Opens the configured store; also the newest time that it has seen.
+/// Opens the configured store; also the newest time that it has seen. Redis is connected to later, by a task of its
+/// own, so this must run inside a tokio runtime.
 ///
 /// # Errors
 /// The file cannot be used; the message names it and the remedy.
@@ -250,6 +257,11 @@ pub fn open_store(settings: &Settings) -> anyhow::Result<(Store, Timestamp)> {
                 .with_context(|| format!("cannot open the session store {}", path.display()))?;
             let newest = store.newest_time();
             Ok((Store::Embedded(store), newest))
+        }
+        StoreSettings::Redis(settings) => {
+            let clock = Clock::start(Timestamp::default());
+            let store = RedisStore::open(settings.clone(), Arc::new(move || clock.now()));
+            Ok((Store::Redis(store), Timestamp::default()))
         }
     }
 }

@@ -184,6 +184,8 @@ impl Authority {
                         let granted = self.grant(question, found, Reason::Session, now, recorder);
                         reused_within(granted, met_for)
                     }
+                    // What it is worth, only the store can tell; a factor would not help (O2).
+                    Err(_) if found.0.1.is_stale() => Decision::Unavailable(Reason::StoreFailed),
                     Err(reason) if self.could_meet(requirement, question.scheme) => {
                         if !R::HAPPENS {
                             recorder.note(Stage::Requirement, || {
@@ -244,7 +246,9 @@ impl Authority {
         // A cookie is for one browser, and no answer outlives its session (S8), nor its token: there an
         // application must have time left to look at it.
         let good_for = signed.as_ref().map_or(life, |(_, expires)| expires.since(now) / 2);
-        let reuse = if cookies.is_empty() { reuse.min(life).min(good_for) } else { Duration::ZERO };
+        // Nor is one given again that rests on what the store said before it failed.
+        let is_for_all = cookies.is_empty() && !session.is_stale();
+        let reuse = if is_for_all { reuse.min(life).min(good_for) } else { Duration::ZERO };
         let assertion = signed.map(|(token, _)| token);
         Decision::Allow(Grant { reason, application: id.0, exports, assertion, cookies, reuse })
     }

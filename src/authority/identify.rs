@@ -190,6 +190,7 @@ impl Authority {
         match self.sessions.open_cookie(asserted, replaced, now).await {
             Ok(opened) => {
                 place.write(self.opening(asserted, opened.key, replaced, now));
+                self.audit_displaced(&opened.displaced, now).await?;
                 Ok(((opened.key, opened.session), opened.cookies))
             }
             Err(SessionError::Throttled(_)) => self.by_fingerprint(asserted, now, recorder).await,

@@ -183,6 +183,7 @@ impl Authority {
             .await
             .map_err(|error| Self::refused(&error))?;
         place.write(self.opening(asserted, opened.key, replaced, now));
+        self.audit_displaced(&opened.displaced, now).await?;
         Ok(Login::Opened {
             id: opened.id,
             id_http: opened.id_http,

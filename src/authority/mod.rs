@@ -274,6 +274,19 @@ impl Authority {
         }
     }
 
+    /// Writes down which sessions ended because the user has opened another. They have ended already, so
+    /// without an audit log the login fails, and its session is nobody's.
+    async fn audit_displaced(&self, displaced: &[Keyed], now: Timestamp) -> Result<(), Decision> {
+        for (key, session) in displaced {
+            let place = self.place().await?;
+            let mut line = self.traced(about("displaced", session.owner(), now), session);
+            line.client = Some(session.client());
+            line.session = Some(format!("{key:?}"));
+            place.write(line);
+        }
+        Ok(())
+    }
+
     /// Adds to `line` what `who` is called in logs, if that is not the login.
     fn traced(&self, mut line: AuditLine, who: &dyn IdentityView) -> AuditLine {
         let name = self.derivations.trace_name(&self.derivations.complete(who));

@@ -1,13 +1,16 @@
-//! What is answered while the store or the audit log fails: never an allow that needed them.
+//! What is answered while the store or the audit log fails: never an allow that needed them. And what the
+//! audit log knows of sessions that ended without anybody's wish.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::authority::login::{Login, LoginRequest};
 use crate::authority::logout::{BackchannelLogout, Logout, LogoutRequest};
 use crate::authority::refusals::RefusalSettings;
 use crate::authority::{Authority, LoginSettings};
-use crate::config;
+use crate::config::{self, Settings};
 use crate::domain::decision::{Decision, Reason};
 use crate::domain::header::{HeaderList, HeaderView as _};
 use crate::domain::network::LOOPBACK;
@@ -26,6 +29,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 struct Here {
     authority: Authority,
+    store: Arc<Store>,
     failing: &'static AtomicBool,
 }
 
@@ -36,12 +40,20 @@ impl Here {
 
     fn with_audit(audit: Audit) -> Self {
         let settings = config::parse_shipped().unwrap_or_else(|e| panic!("{e}"));
+        Self::with(settings, audit)
+    }
+
+    fn with(settings: Settings, audit: Audit) -> Self {
         let failing: &'static AtomicBool = Box::leak(Box::default());
         let metrics = Arc::new(Metrics::new(&["wiki".into()]));
-        let store = Store::Faulty(FaultyStore::new(failing));
+        let store = Arc::new(Store::Faulty(FaultyStore::new(failing)));
         let fingerprinter = Fingerprinter::new(&Secret::new(vec![1; 32]));
-        let (sessions, _touches) =
-            Sessions::new(store, settings.sessions, fingerprinter, Arc::clone(&metrics));
+        let (sessions, _touches) = Sessions::new(
+            Arc::clone(&store),
+            settings.sessions,
+            fingerprinter,
+            Arc::clone(&metrics),
+        );
         let sessions = Arc::new(sessions);
         let login = LoginSettings { choice: None };
         Self {
@@ -53,6 +65,7 @@ impl Here {
                 audit,
                 metrics,
             ),
+            store,
             failing,
         }
     }
@@ -62,6 +75,16 @@ impl Here {
     }
 
     async fn decide(&self, path: &str, headers: &[(&str, &str)], cookie: &str) -> Decision {
+        self.decide_at_level(0, path, headers, cookie).await
+    }
+
+    async fn decide_at_level(
+        &self,
+        level: u8,
+        path: &str,
+        headers: &[(&str, &str)],
+        cookie: &str,
+    ) -> Decision {
         let inputs = [
             ("x-original-method", "GET"),
             ("x-original-uri", path),
@@ -72,7 +95,9 @@ impl Here {
         let all = inputs.iter().chain(headers);
         let list = all.map(|(n, v)| (*n, v.as_bytes())).collect::<HeaderList<'_>>();
         let cookies = [cookie.as_bytes()];
-        self.authority.decide(&nginx::ask(&list, &cookies, Peer::Address(LOOPBACK)), NOW).await
+        let mut request = nginx::ask(&list, &cookies, Peer::Address(LOOPBACK));
+        request.demands.level = level;
+        self.authority.decide(&request, NOW).await
     }
 
     async fn login(&self, user: &str) -> Login {
@@ -145,6 +170,59 @@ async fn while_the_store_fails_only_what_memory_knows_is_allowed() {
     assert!(here.authority.ready(NOW).await.is_ok());
     assert_eq!(here.decide("/x", &[], &unknown).await, Decision::Challenge(Reason::SessionUnknown));
     assert_eq!(here.decide("/x", &master("new"), "").await.reason(), Reason::Session);
+}
+
+#[tokio::test]
+async fn a_session_that_is_served_without_the_store_meets_no_demand_above_the_masters_level() {
+    // O2: what it is worth, only the store could tell, and a second factor would not help.
+    let mut settings = config::parse_shipped().unwrap_or_else(|e| panic!("{e}"));
+    settings.sessions.stale.max = Duration::from_mins(5);
+    let here = Here::with(settings, Audit::open(None).unwrap().0);
+    let cookie = here.cookie("dwho").await;
+    here.store.channel().unwrap().lose();
+    here.fail(true);
+    assert_eq!(here.decide("/x", &[], &cookie).await.reason(), Reason::Session);
+    let renamed = [("control", "password"), ("cn", "dwho"), ("user-email", "new@x")];
+    let Decision::Allow(grant) = here.decide("/x", &renamed, &cookie).await else {
+        panic!("its attributes are those that it had")
+    };
+    assert_eq!(grant.reuse, Duration::ZERO);
+    let demanding = here.decide_at_level(5, "/x", &[], &cookie).await;
+    assert_eq!(demanding, Decision::Unavailable(Reason::StoreFailed));
+    let failed = here.decide("/x", &master("rtyler"), &cookie).await;
+    assert_eq!(failed, Decision::Unavailable(Reason::StoreFailed), "a switch is a write");
+    assert!(here.authority.ready(NOW).await.is_err());
+    here.fail(false);
+    let demanding = here.decide_at_level(5, "/x", &[], &cookie).await;
+    assert_eq!(demanding.reason(), Reason::LevelTooLow);
+}
+
+#[tokio::test]
+async fn whose_session_ended_because_there_were_too_many_stands_in_the_audit_log() {
+    let mut settings = config::parse_shipped().unwrap_or_else(|e| panic!("{e}"));
+    settings.sessions.max_per_user = NonZeroU32::new(1);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let (audit, writer) = Audit::open(Some(&path)).unwrap();
+    let here = Here::with(settings, audit);
+    let mut reasons = Vec::new();
+    for cookie in [here.cookie("dwho").await, here.cookie("dwho").await] {
+        reasons.push(here.decide("/x", &[], &cookie).await.reason());
+    }
+    // Both at the same moment: then the key decides which is older.
+    reasons.sort_by_key(|reason| *reason == Reason::Session);
+    assert_eq!(reasons, [Reason::SessionEnded, Reason::Session]);
+    let Here { authority, .. } = here;
+    drop(authority);
+    writer.finish();
+    let lines = std::fs::read_to_string(path).unwrap();
+    let lines: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["login", "login", "displaced"]);
+    let opened = [&lines[0]["session"], &lines[1]["session"]];
+    assert!(opened.contains(&&lines[2]["session"]));
+    assert_eq!(lines[2]["user"], "dwho");
 }
 
 #[tokio::test]

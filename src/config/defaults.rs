@@ -10,6 +10,8 @@ pub const USER_PATTERN: &str = r"^[\w.\-@]+$";
 pub const COOKIE_NAME: &str = "vouchsafe";
 /// `sessions.cookie.secured`
 pub const SECURED: u8 = 2;
+/// `sessions.stale_max`
+pub const STALE_MAX: &str = "0s";
 /// `sessions.key.file`
 pub const KEY_FILE: &str = "data/sessions.key";
 /// `sessions.timeout`
@@ -28,6 +30,14 @@ pub const PER_MASTER: u32 = 60_000;
 pub const STORE_PATH: &str = "data/sessions.redb";
 /// `assertion.lifetime`
 pub const ASSERTION_LIFETIME: &str = "2m";
+/// `sessions.store.prefix`
+pub const STORE_PREFIX: &str = "vouchsafe";
+/// `sessions.store.timeout`
+pub const STORE_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
+/// The port of a `redis` URL without one
+pub const REDIS_PORT: u16 = 6379;
+/// The same of a sentinel's
+pub const SENTINEL_PORT: u16 = 26379;
 /// What joins the values of a list that came without a separator.
 pub const JOINER: &str = "; ";
 /// `mfa.base`: the local node, which no server may be called.

@@ -12,14 +12,7 @@ use crate::config::key_path::{KeyPath, Segment};
 use crate::domain::location::Location;
 
 /// Keys of later versions. A key leaves this table in the commit that makes it work.
-pub const FUTURE_KEYS: &[&str] = &[
-    "sessions.max_per_user",
-    "sessions.stale_max",
-    "sessions.encryption_key",
-    "sessions.store.url",
-    "sessions.store.urls",
-    "sessions.store.tls",
-];
+pub const FUTURE_KEYS: &[&str] = &["sessions.encryption_key"];
 
 /// Keys that will not come, each with what is said about it.
 const REFUSED_KEYS: &[(&str, &str)] = &[(
@@ -29,11 +22,8 @@ const REFUSED_KEYS: &[(&str, &str)] = &[(
 )];
 
 /// Values of later versions, by the key that takes them.
-const FUTURE_VALUES: &[(&str, &[&str])] = &[
-    ("sessions.store.kind", &["redis"]),
-    ("listen.*", &["systemd"]),
-    ("listen.*.address", &["systemd"]),
-];
+const FUTURE_VALUES: &[(&str, &[&str])] =
+    &[("listen.*", &["systemd"]), ("listen.*.address", &["systemd"])];
 
 /// Reports and breaks all of that.
 pub fn examine(document: &mut Document, found: &mut Vec<Diagnostic>) {

@@ -13,8 +13,16 @@ const HIDDEN: &str = "***";
 /// Shorter values are not searched for in the whole file: they would match everywhere.
 const SEARCHED_BYTES: usize = 4;
 /// Keys whose values are secrets unless they are references.
-const SECRET_KEYS: &[&str] =
-    &["control_content", "encryption_key", "key", "keys", "api_key", "client_key", "signing_key"];
+const SECRET_KEYS: &[&str] = &[
+    "control_content",
+    "encryption_key",
+    "key",
+    "keys",
+    "api_key",
+    "client_key",
+    "signing_key",
+    "password",
+];
 /// Those of them that hold lists of references, mostly.
 const LIST_KEYS: &[&str] = &["keys"];
 

@@ -45,6 +45,7 @@ use crate::edge::http::pages::Logo;
 use crate::mfa::settings::{FederationSettings, LocalSettings};
 use crate::policy::Policy;
 use crate::session::settings::SessionSettings;
+use crate::store::redis::settings::RedisSettings;
 use crate::telemetry::log::LogSettings;
 
 /// The portal, as people and redirects see it.
@@ -59,7 +60,7 @@ pub struct PortalSettings {
 }
 
 /// Where records live.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum StoreSettings {
     /// In this process only.
     Memory,
@@ -68,6 +69,8 @@ pub enum StoreSettings {
         /// The file; its folder is created if absent.
         path: PathBuf,
     },
+    /// In Redis.
+    Redis(RedisSettings),
 }
 
 /// Where a key comes from. Nothing is created here: that is the daemon's first start.
@@ -129,8 +132,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Sessions.
     pub sessions: SessionSettings,
-    /// The key of fingerprints.
-    pub sessions_key: KeySource,
+    /// The keys of fingerprints and forms; the first makes what is new.
+    pub sessions_keys: Vec<KeySource>,
     /// The store.
     pub store: StoreSettings,
     /// The log.

@@ -21,6 +21,30 @@ impl Secret {
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
+
+    /// The name that logs, commands and records know a random key by.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        let hash = Sha256::new().chain_update("vouchsafe key id\0").chain_update(self.expose());
+        let hash: [u8; 32] = hash.finalize().into();
+        KeyId(hash.first_chunk().copied().unwrap_or_default())
+    }
+}
+
+/// Which key; says nothing about what it is, if it is random.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeyId(pub [u8; 4]);
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", u32::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -67,6 +91,13 @@ mod tests {
         for wrong in [&b"s3cret"[..], b"S3cret!", b"s3cret! ", b".*", b""] {
             assert!(!secret.matches(&SecretDigest::of(wrong)));
         }
+    }
+
+    #[test]
+    fn a_key_has_always_the_same_id_and_another_one_another() {
+        let id = |key: &[u8]| Secret::new(key.to_vec()).id().to_string();
+        assert_eq!(id(&[7; 32]), "eee5f2d5");
+        assert_ne!(id(&[7; 32]), id(&[8; 32]));
     }
 
     #[test]

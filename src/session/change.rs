@@ -3,14 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use smallvec::SmallVec;
 
 use crate::domain::identity::{Asserted, Owner, SessionKey};
 use crate::domain::time::Timestamp;
 use crate::session::owner::index_of;
 use crate::session::record::{Draft, Kind, Session, Standing};
-use crate::session::{Keyed, Lookup, SessionError, Sessions, bury, ended_keys, new_record};
-use crate::store::{Applied, Assurance, Expect, StoreError, Write};
+use crate::session::{Keyed, Lookup, SessionError, Sessions, bury, ended_keys, lost, new_record};
+use crate::store::{Applied, Assurance, Expect, Key, Record, StoreError, Write};
 
 /// How often a refresh is tried again when others change the same session.
 const REFRESH_ATTEMPTS: usize = 3;
@@ -20,6 +21,9 @@ const END_ROUNDS: usize = 8;
 
 /// How many sessions end in one batch, so that nobody waits long behind it.
 const END_BATCH: usize = 128;
+
+/// How many of a user's sessions are read at once.
+const READS_AT_ONCE: usize = 32;
 
 /// What became of a compare-and-swap.
 pub(super) enum Replaced {
@@ -40,6 +44,10 @@ impl Sessions {
         asserted: &Asserted<'_>,
         now: Timestamp,
     ) -> Result<Lookup, SessionError> {
+        // Without the store, its attributes are those that it had.
+        if session.is_stale() {
+            return Ok(Lookup::Live(session.clone()));
+        }
         let _flight = self.flights.take(&[*key]).await;
         let mut current = session.clone();
         for _ in 0..REFRESH_ATTEMPTS {
@@ -65,12 +73,13 @@ impl Sessions {
         let keys: SmallVec<[SessionKey; 4]> =
             writes.iter().map(|write| SessionKey(write.key)).collect();
         let _flight = self.flights.take(&keys).await;
-        if let Applied::Done(revisions) = self.apply(writes.clone(), Assurance::Ending, now).await?
-        {
-            self.remember_all(&writes, &revisions);
-            self.metrics.sessions_ended.inc_by(sessions.len() as u64);
+        match self.apply(writes, Assurance::Ending, now).await? {
+            Applied::Done(_) => {
+                self.metrics.sessions_ended.inc_by(sessions.len() as u64);
+                Ok(())
+            }
+            Applied::Conflict { .. } => Err(lost()),
         }
-        Ok(())
     }
 
     /// Ends every session of `owner`, those too that go on under a new id meanwhile; durable when it returns. Says
@@ -99,25 +108,43 @@ impl Sessions {
         owner: Owner<'_>,
         now: Timestamp,
     ) -> Result<(u64, bool), SessionError> {
-        let members = self.store.members(index_of(owner), now).await?;
-        let members: HashSet<SessionKey> = members.into_iter().map(SessionKey).collect();
-        let mut sessions: Vec<Keyed> = Vec::new();
-        for key in members.iter().copied() {
-            let record = self.store.get(key.0, now).await?;
-            let session = record.and_then(|record| self.view(&key, &record));
-            // Another user may share the index by chance.
-            let session = session.filter(|session| session.owner() == owner);
-            // The half of a double cookie ends with its partner.
-            let ends_with = session.as_ref().and_then(Session::partner);
-            let is_half = session.as_ref().is_some_and(|s| s.kind() == Kind::HttpCookie)
-                && ends_with.is_some_and(|partner| members.contains(&partner));
-            sessions.extend(session.filter(|_| !is_half).map(|session| (key, session)));
-        }
+        let members = self.of_owner(owner, now).await?;
+        let keys: HashSet<SessionKey> = members.iter().map(|(key, _)| *key).collect();
+        // The half of a double cookie ends with its partner.
+        let is_half = |session: &Session| {
+            session.kind() == Kind::HttpCookie
+                && session.partner().is_some_and(|partner| keys.contains(&partner))
+        };
+        let found = members.into_iter().filter_map(|(key, session)| Some((key, session?)));
+        let sessions: Vec<Keyed> = found.filter(|(_, session)| !is_half(session)).collect();
         for some in sessions.chunks(END_BATCH) {
             self.end(some, now).await?;
         }
         let of_cookies = sessions.iter().any(|(_, session)| session.kind() != Kind::Fingerprint);
         Ok((sessions.len() as u64, of_cookies))
+    }
+
+    /// What the store has under the keys of `owner`: nothing where a session went since they were listed.
+    pub(super) async fn of_owner(
+        &self,
+        owner: Owner<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionKey, Option<Session>)>, SessionError> {
+        let keys = self.store.members(index_of(owner), now).await?;
+        let read = |key: Key| async move {
+            let record = self.store.get(key, now).await?;
+            Ok::<_, StoreError>((SessionKey(key), record))
+        };
+        let reads = stream::iter(keys).map(read).buffer_unordered(READS_AT_ONCE);
+        let records: Vec<(SessionKey, Option<Record>)> = reads.try_collect().await?;
+        let mine = records.into_iter().filter_map(|(key, record)| {
+            let session = record.and_then(|record| self.view(&key, &record));
+            let session = session.filter(|session| session.kind() != Kind::Tombstone);
+            // Another user may share the index by chance.
+            let is_mine = session.as_ref().is_none_or(|session| session.owner() == owner);
+            is_mine.then_some((key, session))
+        });
+        Ok(mine.collect())
     }
 
     /// Writes `bytes` over exactly `current`, or tells what is there instead.
@@ -140,12 +167,8 @@ impl Sessions {
             Applied::Conflict { current, .. } => (current, false),
         };
         let Some(session) = record.and_then(|record| self.view(&key, &record)) else {
-            if let Some(cache) = &self.cache {
-                cache.remove(&key);
-            }
             return Ok(Replaced::Instead(Lookup::Unknown));
         };
-        self.remember(key, &session);
         Ok(match self.standing(&session, now) {
             Standing::Live if written => Replaced::Written(session),
             Standing::Live => Replaced::Instead(Lookup::Live(session)),

@@ -8,22 +8,23 @@ use std::sync::Arc;
 use crate::domain::factor::Factor;
 use crate::domain::identity::{Owner, SessionKey};
 use crate::domain::time::Timestamp;
+use crate::session::fingerprint::PossibleKeys;
 use crate::session::owner::index_of;
 use crate::session::record::{Renewal, Session, renewed};
-use crate::session::{Lookup, SessionError, Sessions, lost, new_record};
-use crate::store::{Applied, Assurance, Expect, Write};
+use crate::session::{Keyed, Lookup, SessionError, Sessions, lost, new_record};
+use crate::store::{Applied, Assurance, Expect, StoreError, Write};
 
 impl Sessions {
-    /// The key of what `credentials` are worth for this user at this client; `use_of` keeps uses apart.
+    /// The keys of what `credentials` are worth for this user at this client; `use_of` keeps uses apart.
     #[must_use]
-    pub fn credential_key(
+    pub fn credential_keys(
         &self,
         use_of: &str,
         owner: Owner<'_>,
         client: IpAddr,
         credentials: &[u8],
-    ) -> SessionKey {
-        self.fingerprinter.credential_key(use_of, owner, client, credentials)
+    ) -> PossibleKeys {
+        self.fingerprinter.credential_keys(use_of, owner, client, credentials)
     }
 
     /// `session` as it is worth with one more factor, for one call: nothing is stored.
@@ -52,6 +53,9 @@ impl Sessions {
         level: u8,
         now: Timestamp,
     ) -> Result<(), SessionError> {
+        if session.is_stale() {
+            return Err(unasked());
+        }
         let bytes = bytes_with(session, factor, level)?;
         if !self.store.has_room(bytes.len() as u64) {
             return Err(SessionError::Full);
@@ -65,28 +69,40 @@ impl Sessions {
             index: Some(index_of(session.owner())),
         };
         let _flight = self.flights.take(&[key]).await;
-        if let Applied::Done(revisions) =
-            self.apply(vec![write.clone()], Assurance::Confirmed, now).await?
-        {
-            self.remember_all(std::slice::from_ref(&write), &revisions);
+        match self.apply(vec![write], Assurance::Confirmed, now).await? {
+            Applied::Done(_) => Ok(()),
+            Applied::Conflict { .. } => Err(lost()),
         }
-        Ok(())
     }
 
-    /// What is kept under the key of credentials.
+    /// What is kept under one of the keys of credentials.
     ///
     /// # Errors
     /// The store failed: nothing is known.
     pub async fn kept_factor(
         &self,
-        key: SessionKey,
+        keys: &PossibleKeys,
         now: Timestamp,
-    ) -> Result<Option<Session>, SessionError> {
-        match self.find(key, now).await? {
-            Lookup::Live(session) => Ok(Some(session)),
-            Lookup::Ended | Lookup::Expired | Lookup::Unknown => Ok(None),
+    ) -> Result<Option<Keyed>, SessionError> {
+        for key in keys.iter() {
+            match self.find(key, now).await? {
+                // Without the store it has no factor.
+                Lookup::Live(session) if session.is_stale() => return Err(unasked()),
+                Lookup::Live(session) => return Ok(Some((key, session))),
+                Lookup::Ended | Lookup::Expired | Lookup::Unknown => {}
+            }
         }
+        Ok(None)
     }
+}
+
+/// The session is what it was when the store could be asked last.
+#[derive(Debug, thiserror::Error)]
+#[error("the session is known from memory only, without its factors")]
+struct FromMemory;
+
+fn unasked() -> SessionError {
+    SessionError::Store(StoreError::Unavailable(Box::new(FromMemory)))
 }
 
 fn bytes_with(

@@ -1,8 +1,8 @@
-//! One change or load of a session at a time, without a lock a key.
+//! One change of a session at a time, without a lock a key.
 //!
-//! Keys share a fixed number of stripes. Whoever writes a key to the store or copies it from there
-//! into the cache holds its stripe, so a load can never put back what a logout has just removed
-//! (SEMANTICS S4), and parallel first requests of one identity open one session (S2).
+//! Keys share a fixed number of stripes. Whoever changes a session holds those of its keys, so that changes
+//! of one process do not fail each other, and parallel first requests of one identity open one session
+//! (SEMANTICS S2). What may be remembered of it, `shards` decides.
 
 use smallvec::SmallVec;
 use tokio::sync::{Mutex, MutexGuard};
@@ -16,7 +16,7 @@ const STRIPES: usize = 1024;
 #[derive(Debug)]
 pub struct Flights(Box<[Mutex<()>]>);
 
-/// Held while its keys are being loaded or changed.
+/// Held while its keys are being changed.
 #[must_use]
 pub struct Flight<'a>(
     #[expect(dead_code, reason = "held, not read")] SmallVec<[MutexGuard<'a, ()>; 4]>,
@@ -29,7 +29,7 @@ impl Default for Flights {
 }
 
 impl Flights {
-    /// Waits until nobody else loads or changes any of `keys`. Stripes are taken in ascending
+    /// Waits until nobody else changes any of `keys`. Stripes are taken in ascending
     /// order, so two callers can never wait for each other.
     pub async fn take(&self, keys: &[SessionKey]) -> Flight<'_> {
         let mut stripes: SmallVec<[usize; 4]> = keys.iter().map(stripe).collect();
@@ -45,9 +45,9 @@ impl Flights {
     }
 }
 
-/// Keys are hashes already: any two bytes of one spread evenly.
+/// Keys are hashes already, so any two bytes spread evenly; but the first is the same for all of an owner's.
 fn stripe(key: &SessionKey) -> usize {
-    let [low, high, ..] = key.0;
+    let [_, low, high, ..] = key.0;
     usize::from(u16::from_le_bytes([low, high])) % STRIPES
 }
 

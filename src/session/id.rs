@@ -3,28 +3,51 @@
 use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
-use zeroize::Zeroize;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::domain::identity::SessionKey;
+use crate::store::Partition;
 
 /// 256 random bits. Whoever knows them is the session; stores and logs see [`SessionKey`] only.
 #[derive(PartialEq, Eq)]
 pub struct SessionId([u8; 32]);
 
-/// The system gave no random bytes. Nothing may be opened without them.
+/// There are no good random bytes. Nothing may be opened without them.
 #[derive(Debug, thiserror::Error)]
-#[error("no random bytes to be had")]
-pub struct NoEntropy(#[source] getrandom::Error);
+pub enum NoEntropy {
+    /// The system gave none.
+    #[error("no random bytes to be had")]
+    None(#[source] getrandom::Error),
+    /// It gave some that were not.
+    #[error("the system's random bytes are not random")]
+    Bad,
+}
+
+/// Candidates that are taken from the system at once: fewer cost calls, more are mostly thrown away.
+const BLOCK: usize = 8;
+
+/// How many blocks may hold no id for a partition: by chance, that happens once in 10^27 times.
+const MOST_BLOCKS: usize = 2048;
 
 impl SessionId {
-    /// A fresh id.
+    /// A fresh id whose key lies in `partition`. Whoever knows the partition knows 8 bits of the key, and no
+    /// more of the id than that: ids are drawn until one fits, so all that fit are equally likely.
+    ///
+    /// That takes 256 hashes on average: less than a tenth of a millisecond (measured on x86-64 with SHA
+    /// extensions; most of it is the system's random bytes), once a session.
     ///
     /// # Errors
     /// The system's source failed: answer Unavailable.
-    pub fn random() -> Result<Self, NoEntropy> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(NoEntropy)?;
-        Ok(Self(bytes))
+    pub fn random_in(partition: Partition) -> Result<Self, NoEntropy> {
+        let mut block = Zeroizing::new([0; 32 * BLOCK]);
+        for _ in 0..MOST_BLOCKS {
+            getrandom::fill(&mut *block).map_err(NoEntropy::None)?;
+            let fits = |id: &&[u8; 32]| Sha256::digest(id).first() == Some(&partition);
+            if let Some(id) = block.as_chunks().0.iter().find(fits) {
+                return Ok(Self(*id));
+            }
+        }
+        Err(NoEntropy::Bad)
     }
 
     /// Reads 64 lower-case hex digits; anything else is no id of ours.
@@ -84,7 +107,7 @@ mod tests {
 
     #[test]
     fn ids_are_64_lower_case_hex_digits() {
-        let id = SessionId::random().unwrap();
+        let id = SessionId::random_in(7).unwrap();
         let hex = id.to_hex();
         assert!(hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
         assert_eq!(SessionId::parse(hex.as_bytes()), Some(id));
@@ -107,11 +130,25 @@ mod tests {
     }
 
     #[test]
+    fn the_key_of_an_id_lies_in_the_partition_that_was_asked_for() {
+        for partition in [0, 1, 0x80, 0xff] {
+            let id = SessionId::random_in(partition).unwrap();
+            assert_eq!(id.key().0.first(), Some(&partition));
+        }
+    }
+
+    #[test]
     fn ids_do_not_repeat_and_are_not_printed() {
         let ids: std::collections::HashSet<String> =
-            (0..10_000).map(|_| SessionId::random().unwrap().to_hex()).collect();
-        assert_eq!(ids.len(), 10_000);
-        let id = SessionId::random().unwrap();
+            (0..1_000).map(|_| SessionId::random_in(1).unwrap().to_hex()).collect();
+        assert_eq!(ids.len(), 1_000);
+        // All bytes of an id differ from one to the next, although a part of the key is given.
+        for at in 0..64 {
+            let digits: std::collections::HashSet<_> =
+                ids.iter().filter_map(|id| id.chars().nth(at)).collect();
+            assert_eq!(digits.len(), 16, "digit {at}");
+        }
+        let id = SessionId::random_in(1).unwrap();
         assert_eq!(format!("{id:?}"), "SessionId(..)");
         assert!(!id.to_hex().contains(&format!("{:?}", id.key())));
     }

@@ -5,7 +5,6 @@
 
 use crate::domain::identity::{Owner, SessionKey};
 use crate::domain::time::Timestamp;
-use crate::session::owner::index_of;
 use crate::session::record::{Kind, Session, Standing};
 use crate::session::{Keyed, SessionError, Sessions};
 pub use crate::store::Cursor;
@@ -47,19 +46,14 @@ impl Sessions {
     ///
     /// # Errors
     /// The store failed.
-    pub async fn of_owner(
+    pub async fn sessions_of(
         &self,
         owner: Owner<'_>,
         now: Timestamp,
     ) -> Result<Vec<Keyed>, SessionError> {
-        let mut sessions = Vec::new();
-        for key in self.store.members(index_of(owner), now).await? {
-            let session = self.stored(SessionKey(key), now).await?;
-            // Another user may share the index by chance.
-            let session = session.filter(|session| session.owner() == owner);
-            sessions.extend(session.map(|session| (SessionKey(key), session)));
-        }
-        Ok(sessions)
+        let members = self.of_owner(owner, now).await?.into_iter();
+        let found = members.filter_map(|(key, session)| Some((key, session?)));
+        Ok(found.filter(|(_, session)| self.is_listed(session, now)).collect())
     }
 
     /// The live session under `key`, if there is one.
@@ -76,8 +70,11 @@ impl Sessions {
     }
 
     fn listed(&self, key: SessionKey, record: &Record, now: Timestamp) -> Option<Session> {
-        let session = self.view(&key, record)?;
+        self.view(&key, record).filter(|session| self.is_listed(session, now))
+    }
+
+    fn is_listed(&self, session: &Session, now: Timestamp) -> bool {
         let is_one = matches!(session.kind(), Kind::Cookie | Kind::Fingerprint);
-        (is_one && self.standing(&session, now) == Standing::Live).then_some(session)
+        is_one && self.standing(session, now) == Standing::Live
     }
 }

@@ -21,11 +21,21 @@ impl Sessions {
     /// # Errors
     /// The store failed: nothing is known.
     pub async fn look(&self, key: SessionKey, now: Timestamp) -> Result<Lookup, SessionError> {
-        let cached = self.cache.as_ref().and_then(|cache| cache.get(&key));
-        let session = match cached {
+        let verified = self.cache.as_ref().and_then(|cache| cache.verified(&key, now));
+        let session = match verified {
             // Another node may have used it since.
             Some(session) if self.standing(&session, now) != Standing::Idle => Some(session),
-            _ => self.store.get(key.0, now).await?.and_then(|record| self.view(&key, &record)),
+            Some(_) | None => match self.store.get(key.0, now).await {
+                Ok(record) => {
+                    let found = record.and_then(|record| self.view(&key, &record));
+                    let cache = self.cache.as_ref();
+                    let ended = cache.and_then(|cache| cache.outlasting(&key, found.as_ref(), now));
+                    ended.or(found)
+                }
+                Err(error) => {
+                    return self.stale(&key, now).map(Lookup::Live).ok_or(error.into());
+                }
+            },
         };
         Ok(match session {
             None => Lookup::Unknown,
@@ -47,10 +57,18 @@ impl Sessions {
         asserted: &Asserted<'_>,
         now: Timestamp,
     ) -> Result<(Keyed, bool), SessionError> {
-        let key = self.fingerprinter.key(asserted);
-        if let Lookup::Live(session) = self.look(key, now).await? {
-            return Ok(((key, session), true));
+        let keys = self.fingerprinter.keys(asserted);
+        let first = self.look(keys.first, now).await;
+        if let Ok(Lookup::Live(session)) = first {
+            return Ok(((keys.first, session), true));
         }
+        for key in &keys.others {
+            if let Lookup::Live(session) = self.look(*key, now).await? {
+                return Ok(((*key, session), true));
+            }
+        }
+        first?;
+        let key = keys.first;
         let session = Self::imagined(&draft(Kind::Fingerprint, asserted, None, now))?;
         if self.store.has_room(session.size() as u64) {
             Ok(((key, session), false))
@@ -78,6 +96,9 @@ impl Sessions {
         asserted: &Asserted<'_>,
         now: Timestamp,
     ) -> Result<Session, SessionError> {
+        if session.is_stale() {
+            return Ok(session.clone());
+        }
         Self::imagined(&Draft::refreshing(session, asserted, now))
     }
 

@@ -8,6 +8,7 @@ pub mod cache;
 mod change;
 pub mod cookie;
 mod credential;
+mod displace;
 pub mod fingerprint;
 mod flight;
 pub mod id;
@@ -16,19 +17,23 @@ mod look;
 mod open;
 mod owner;
 pub mod quota;
+mod reading;
 pub mod record;
 pub mod settings;
+mod shards;
+mod single_flight;
+mod stale;
 mod step_up;
+mod sync;
 #[cfg(test)]
-mod step_up_tests;
+mod tests;
 pub mod touch;
 mod upkeep;
+mod writing;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-
-use smallvec::SmallVec;
 
 use crate::domain::decision::SetCookie;
 use crate::domain::identity::SessionKey;
@@ -40,11 +45,14 @@ use crate::session::flight::Flights;
 use crate::session::id::{NoEntropy, SessionId};
 pub use crate::session::look::Visit;
 use crate::session::quota::{OpeningQuotas, QuotaExceeded};
+use crate::session::reading::Reads;
 use crate::session::record::{Kind, RecordTooLarge, Session, Standing, tombstone};
 use crate::session::settings::SessionSettings;
 use crate::session::touch::{TouchQueue, Touches};
-use crate::store::{Applied, Assurance, Expect, Record, Store, StoreError, Write};
-use crate::telemetry::metrics::{Metrics, Stopwatch, StoreOperation};
+use crate::session::writing::Writer;
+pub use crate::store::chain;
+use crate::store::{Expect, Record, Store, StoreError, Write};
+use crate::telemetry::metrics::Metrics;
 
 /// How long an ended id is remembered as ended (S4).
 const TOMBSTONE_LIFE: Duration = Duration::from_secs(60);
@@ -120,6 +128,8 @@ pub struct Opened {
     pub id_http: Option<SessionId>,
     /// The cookies to set.
     pub cookies: Vec<SetCookie>,
+    /// Sessions of the same user that ended for it, because there were too many.
+    pub displaced: Vec<Keyed>,
 }
 
 /// All sessions of this installation, as far as this process sees them.
@@ -127,15 +137,18 @@ pub struct Opened {
 pub struct Sessions {
     store: Arc<Store>,
     /// None where the store itself is memory: one copy is enough.
-    cache: Option<SessionCache>,
+    cache: Option<Arc<SessionCache>>,
+    reads: Reads,
+    writer: Writer,
+    /// Held by whoever changes a session.
     flights: Flights,
     quotas: OpeningQuotas,
     fingerprinter: Fingerprinter,
     cookies: SessionCookies,
     settings: SessionSettings,
     touches: Touches,
-    /// Whether the last write failed; readiness tries one until it works again.
-    write_failed: AtomicBool,
+    /// Whether a session was served without the store since it answered last.
+    serving_stale: AtomicBool,
     metrics: Arc<Metrics>,
 }
 
@@ -149,21 +162,25 @@ impl Sessions {
         metrics: Arc<Metrics>,
     ) -> (Self, TouchQueue) {
         let store = store.into();
-        let cache = match store.as_memory() {
-            Some(_) => None,
-            None => Some(SessionCache::new(&settings, Arc::clone(&metrics))),
-        };
+        let remembering = || SessionCache::new(&settings, Arc::clone(&store), Arc::clone(&metrics));
+        let cache = store.as_memory().is_none().then(|| Arc::new(remembering()));
+        if let (Some(channel), Some(cache)) = (store.channel(), &cache) {
+            channel.tell(cache);
+        }
+        let writer = Writer::new(Arc::clone(&store), cache.clone(), Arc::clone(&metrics));
         let (touches, queue) = touch::channel();
         let sessions = Self {
             store,
             cache,
+            reads: Reads::default(),
+            writer,
             flights: Flights::default(),
             quotas: OpeningQuotas::new(settings.quotas),
             fingerprinter,
             cookies: SessionCookies::new(settings.cookie.clone()),
             settings,
             touches,
-            write_failed: AtomicBool::new(false),
+            serving_stale: AtomicBool::new(false),
             metrics,
         };
         (sessions, queue)
@@ -181,11 +198,17 @@ impl Sessions {
         self.fingerprinter.form_token(key)
     }
 
+    /// Whether a form that carries `token` belongs to the session under `key`.
+    #[must_use]
+    pub fn is_form_token(&self, key: SessionKey, token: &str) -> bool {
+        self.fingerprinter.is_form_token(key, token)
+    }
+
     /// What memory alone tells about `key`; `None` if the store has to be asked.
     #[must_use]
     pub fn peek(&self, key: &SessionKey, now: Timestamp) -> Option<Lookup> {
         let session = match (&self.cache, self.store.as_memory()) {
-            (Some(cache), _) => cache.get(key),
+            (Some(cache), _) => cache.verified(key, now),
             (None, Some(memory)) => match memory.get(&key.0, now) {
                 Some(record) => self.view(key, &record),
                 None => return Some(Lookup::Unknown),
@@ -208,23 +231,16 @@ impl Sessions {
         Some(lookup)
     }
 
-    /// What is known about `key`, here or in the store. Of parallel callers one asks the store.
+    /// What is known about `key`, here or in the store. Of parallel callers one asks the store. If it fails, a
+    /// session may be served as it was known (O2): it says so itself.
     ///
     /// # Errors
-    /// The store failed: nothing is known, answer Unavailable.
+    /// The store failed, and nothing may be served without it: answer Unavailable.
     pub async fn find(&self, key: SessionKey, now: Timestamp) -> Result<Lookup, SessionError> {
         match self.peek(&key, now) {
             Some(lookup) => Ok(lookup),
             // Boxed, so that the future of a hit, which every request moves about, stays small.
-            None => Box::pin(self.find_alone(key, now)).await,
-        }
-    }
-
-    async fn find_alone(&self, key: SessionKey, now: Timestamp) -> Result<Lookup, SessionError> {
-        let _flight = self.flights.take(&[key]).await;
-        match self.peek(&key, now) {
-            Some(lookup) => Ok(lookup),
-            None => self.load(key, now).await,
+            None => Box::pin(self.ask(key, now)).await,
         }
     }
 
@@ -266,70 +282,10 @@ impl Sessions {
         }
     }
 
-    async fn load(&self, key: SessionKey, now: Timestamp) -> Result<Lookup, SessionError> {
-        self.metrics.cache_misses.inc();
-        let watch = Stopwatch::start();
-        let record = self.store.get(key.0, now).await;
-        self.metrics.stored(StoreOperation::Get, watch.elapsed(), record.is_err());
-        let Some(session) = record?.and_then(|record| self.view(&key, &record)) else {
-            return Ok(Lookup::Unknown);
-        };
-        self.remember(key, &session);
-        Ok(match self.standing(&session, now) {
-            Standing::Live => {
-                self.touch_if_due(&key, &session, now);
-                Lookup::Live(session)
-            }
-            Standing::Ended => Lookup::Ended,
-            Standing::Expired | Standing::Idle => Lookup::Expired,
-        })
-    }
-
-    async fn apply(
-        &self,
-        batch: Vec<Write>,
-        assurance: Assurance,
-        now: Timestamp,
-    ) -> Result<Applied, SessionError> {
-        let watch = Stopwatch::start();
-        let keys: SmallVec<[SessionKey; 4]> =
-            batch.iter().map(|write| SessionKey(write.key)).collect();
-        let applied = self.store.apply(batch, assurance, now).await;
-        self.metrics.stored(StoreOperation::Apply, watch.elapsed(), applied.is_err());
-        self.write_failed.store(applied.is_err(), Ordering::Relaxed);
-        if let (Err(_), Some(cache)) = (&applied, &self.cache) {
-            // Nobody knows whether it was applied: the next look-up must ask.
-            keys.iter().for_each(|key| cache.remove(key));
-        }
-        Ok(applied?)
-    }
-
-    fn remember(&self, key: SessionKey, session: &Session) {
-        if let Some(cache) = &self.cache {
-            cache.insert(key, session.clone());
-        }
-    }
-
-    fn remember_all(&self, writes: &[Write], revisions: &[u64]) {
-        for (at, write) in writes.iter().enumerate() {
-            let key = SessionKey(write.key);
-            let record = write.value.clone().map(|bytes| new_record(bytes, revisions, at));
-            if let Some(session) = record.and_then(|record| self.view(&key, &record)) {
-                self.remember(key, &session);
-            }
-        }
-    }
-
     // === Small parts ===
 
     fn view(&self, key: &SessionKey, record: &Record) -> Option<Session> {
-        match Session::view(record) {
-            Ok(session) => Some(session),
-            Err(error) => {
-                tracing::error!(session = ?key, %error, store = self.store.kind(), "a stored session cannot be read and is treated as unknown");
-                None
-            }
-        }
+        self.writer.view(key, record)
     }
 
     /// How long `session`, which is being used `now`, lives at most if nobody uses it again.
@@ -369,17 +325,4 @@ fn ended_keys(sessions: &[Keyed]) -> impl Iterator<Item = SessionKey> {
 
 fn lost() -> SessionError {
     SessionError::Store(StoreError::Unavailable("the store answered against its contract".into()))
-}
-
-/// An error and its causes in one line, for the log.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

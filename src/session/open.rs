@@ -4,18 +4,28 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::domain::identity::{Asserted, SessionKey};
+use crate::domain::identity::{Asserted, Owner, SessionKey};
 use crate::domain::time::Timestamp;
+use crate::session::fingerprint::PossibleKeys;
 use crate::session::id::SessionId;
 use crate::session::owner::index_of;
 use crate::session::quota::Opener;
-use crate::session::record::{Draft, Kind, alias};
+use crate::session::record::{Draft, Kind, Standing, alias};
 use crate::session::settings::SecuredMode;
 use crate::session::{
     Keyed, Lookup, Opened, SessionError, Sessions, bury, ended_keys, lost, new_record,
 };
-use crate::store::{Applied, Assurance, Expect, Index, Write};
+use crate::store::{Applied, Assurance, Expect, Index, Write, partition_of};
 use crate::telemetry::metrics::SessionKind;
+
+/// How often a fingerprint session is opened while other nodes end it.
+const OPEN_ATTEMPTS: usize = 2;
+
+/// The new ids of a session.
+pub(super) struct Ids {
+    pub main: SessionId,
+    pub http: Option<SessionId>,
+}
 
 impl Sessions {
     /// The session of an asserted identity without a cookie, opened if there is none (S2).
@@ -27,62 +37,83 @@ impl Sessions {
         asserted: &Asserted<'_>,
         now: Timestamp,
     ) -> Result<Keyed, SessionError> {
-        let key = self.fingerprinter.key(asserted);
-        match self.peek(&key, now) {
-            Some(Lookup::Live(session)) => Ok((key, session)),
-            // Boxed, as in `find`.
-            Some(Lookup::Expired | Lookup::Ended | Lookup::Unknown) | None => {
-                Box::pin(self.open_fingerprint(key, asserted, now)).await
+        let keys = self.fingerprinter.keys(asserted);
+        for key in keys.iter() {
+            if let Some(Lookup::Live(session)) = self.peek(&key, now) {
+                return Ok((key, session));
             }
         }
+        // Boxed, as in `find`.
+        Box::pin(self.open_fingerprint(&keys, asserted, now)).await
     }
 
-    /// Finds or opens the session of `key`, one caller at a time.
+    /// Finds the session of `keys`, or opens one under the first of them, one caller at a time.
     async fn open_fingerprint(
         &self,
-        key: SessionKey,
+        keys: &PossibleKeys,
         asserted: &Asserted<'_>,
         now: Timestamp,
     ) -> Result<Keyed, SessionError> {
-        let _flight = self.flights.take(&[key]).await;
-        let known = match self.peek(&key, now) {
-            Some(lookup) => lookup,
-            None => self.load(key, now).await?,
-        };
-        if let Lookup::Live(session) = known {
-            return Ok((key, session));
+        let all: SmallVec<[SessionKey; 2]> = keys.iter().collect();
+        let _flight = self.flights.take(&all).await;
+        let first = self.find(keys.first, now).await;
+        if let Ok(Lookup::Live(session)) = first {
+            return Ok((keys.first, session));
         }
+        for key in &keys.others {
+            if let Lookup::Live(session) = self.find(*key, now).await? {
+                return Ok((*key, session));
+            }
+        }
+        let known = first?;
         self.quotas.take(opener(asserted))?;
+        self.write_fingerprint(keys.first, known, asserted, now).await
+    }
+
+    /// Opens the session of `key`, under which there is `known`.
+    async fn write_fingerprint(
+        &self,
+        key: SessionKey,
+        mut known: Lookup,
+        asserted: &Asserted<'_>,
+        now: Timestamp,
+    ) -> Result<Keyed, SessionError> {
         let bytes = draft(Kind::Fingerprint, asserted, None, now).encode()?;
         if !self.store.has_room(bytes.len() as u64) {
             return Err(SessionError::Full);
         }
-        // A dead record may still lie there: it is replaced, a live one of another node is used.
-        let expect = match known {
-            Lookup::Live(_) | Lookup::Unknown => Expect::Absent,
-            Lookup::Expired | Lookup::Ended => Expect::Any,
-        };
-        let write = Write {
-            key: key.0,
-            expect,
-            expires: self.expires(now, now),
-            value: Some(Arc::clone(&bytes)),
-            index: Some(index_of(asserted.owner())),
-        };
-        let record = match self.apply(vec![write], Assurance::Renewable, now).await? {
-            Applied::Done(revisions) => {
-                self.metrics.opened(SessionKind::Fingerprint);
-                new_record(bytes, &revisions, 0)
+        for _ in 0..OPEN_ATTEMPTS {
+            // A dead record may still lie there: it is replaced, a live one of another node is used.
+            let expect = match known {
+                Lookup::Live(_) | Lookup::Unknown => Expect::Absent,
+                Lookup::Expired | Lookup::Ended => Expect::Any,
+            };
+            let write = Write {
+                key: key.0,
+                expect,
+                expires: self.expires(now, now),
+                value: Some(Arc::clone(&bytes)),
+                index: Some(index_of(asserted.owner())),
+            };
+            let record = match self.apply(vec![write], Assurance::Renewable, now).await? {
+                Applied::Done(revisions) => {
+                    self.metrics.opened(SessionKind::Fingerprint);
+                    new_record(Arc::clone(&bytes), &revisions, 0)
+                }
+                Applied::Conflict { current, .. } => current.ok_or_else(lost)?,
+            };
+            let session = self.view(&key, &record).ok_or_else(lost)?;
+            if self.standing(&session, now) == Standing::Live {
+                return Ok((key, session));
             }
-            Applied::Conflict { current, .. } => current.ok_or_else(lost)?,
-        };
-        let session = self.view(&key, &record).ok_or_else(lost)?;
-        self.remember(key, &session);
-        Ok((key, session))
+            // Another node has just ended it.
+            known = Lookup::Ended;
+        }
+        Err(lost())
     }
 
     /// Opens a cookie session and ends `replaced` in the same batch, so that there is never a
-    /// moment with both or, after a crash, with neither.
+    /// moment with both or, after a crash, with neither. Then the owner's oldest ones end that are too many.
     ///
     /// # Errors
     /// See [`SessionError`]. After `Store`, the session may or may not exist; its id was given to
@@ -94,8 +125,7 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<Opened, SessionError> {
         self.quotas.take(opener(asserted))?;
-        let id = SessionId::random()?;
-        let id_http = if self.cookies.is_double() { Some(SessionId::random()?) } else { None };
+        let Ids { main: id, http: id_http } = self.fresh_ids(asserted.owner())?;
         let (key, key_http) = (id.key(), id_http.as_ref().map(SessionId::key));
         let mut writes: Vec<Write> = ended_keys(replaced).map(|key| bury(key, now)).collect();
         let buried = writes.len();
@@ -107,20 +137,26 @@ impl Sessions {
         }
         let keys: SmallVec<[SessionKey; 4]> =
             writes.iter().map(|write| SessionKey(write.key)).collect();
-        let _flight = self.flights.take(&keys).await;
-        match self.apply(writes.clone(), Assurance::Confirmed, now).await? {
-            Applied::Done(revisions) => {
-                self.remember_all(&writes, &revisions);
-                self.metrics.opened(SessionKind::Cookie);
-                self.metrics.sessions_ended.inc_by(replaced.len() as u64);
-                let session =
-                    self.view(&key, &new_record(main, &revisions, buried)).ok_or_else(lost)?;
-                let cookies = self.cookies.set(&id, id_http.as_ref());
-                Ok(Opened { key, session, id, id_http, cookies })
-            }
+        let flight = self.flights.take(&keys).await;
+        let Applied::Done(revisions) = self.apply(writes, Assurance::Confirmed, now).await? else {
             // Two equal random ids: the source of randomness is broken.
-            Applied::Conflict { .. } => Err(lost()),
-        }
+            return Err(lost());
+        };
+        drop(flight);
+        self.metrics.opened(SessionKind::Cookie);
+        self.metrics.sessions_ended.inc_by(replaced.len() as u64);
+        let session = self.view(&key, &new_record(main, &revisions, buried)).ok_or_else(lost)?;
+        let displaced = self.displace(asserted.owner(), now).await?;
+        let cookies = self.cookies.set(&id, id_http.as_ref());
+        Ok(Opened { key, session, id, id_http, cookies, displaced })
+    }
+
+    /// Ids whose keys lie where all of `owner`'s lie.
+    pub(super) fn fresh_ids(&self, owner: Owner<'_>) -> Result<Ids, SessionError> {
+        let partition = partition_of(index_of(owner));
+        let fresh = || SessionId::random_in(partition);
+        let http = if self.cookies.is_double() { Some(fresh()?) } else { None };
+        Ok(Ids { main: fresh()?, http })
     }
 
     /// What lies under the plain-HTTP id: a session of its own, or another way to the same one (S6).

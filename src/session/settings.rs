@@ -64,4 +64,17 @@ pub struct SessionSettings {
     pub max_bytes: u64,
     /// Bounds on opening.
     pub quotas: Quotas,
+    /// How many cookie sessions a user has at most; `None` is any number.
+    pub max_per_user: Option<NonZeroU32>,
+    /// What is served while the store cannot be asked.
+    pub stale: StaleSettings,
+}
+
+/// What a session is worth that may have been changed elsewhere (SEMANTICS O2).
+#[derive(Debug, Clone, Copy)]
+pub struct StaleSettings {
+    /// For how long after it was known to be good; zero is never.
+    pub max: Duration,
+    /// The highest level that it has, the slave backend's.
+    pub level: u8,
 }

@@ -10,6 +10,7 @@ use crate::domain::factor::Factor;
 use crate::domain::identity::SessionKey;
 use crate::domain::time::Timestamp;
 use crate::session::id::SessionId;
+use crate::session::open::Ids;
 use crate::session::record::{Kind, Renewal, Session, Standing, alias, renewed, tombstone};
 use crate::session::{Keyed, Opened, SessionError, Sessions, bury, ended_keys, lost, new_record};
 use crate::store::{Applied, Assurance, Expect, StoreError, Write};
@@ -19,12 +20,6 @@ const STEP_UP_ATTEMPTS: usize = 3;
 
 /// How many step-ups within a tombstone's life a logout follows.
 const SUCCESSIONS: usize = 8;
-
-/// The new ids of a session.
-struct Ids {
-    main: SessionId,
-    http: Option<SessionId>,
-}
 
 impl Sessions {
     /// Gives a cookie's session the `factor` and at least `level`, under a new id: whoever knew the old one,
@@ -46,8 +41,7 @@ impl Sessions {
         if previous.1.kind() != Kind::Cookie {
             return Err(SessionError::NoFactor);
         }
-        let http = if self.cookies.is_double() { Some(SessionId::random()?) } else { None };
-        let ids = Ids { main: SessionId::random()?, http };
+        let ids = self.fresh_ids(previous.1.owner())?;
         let new = [Some(&ids.main), ids.http.as_ref()].into_iter().flatten().map(SessionId::key);
         let old = ended_keys(std::slice::from_ref(previous));
         let keys: SmallVec<[SessionKey; 4]> = old.chain(new).collect();
@@ -58,7 +52,6 @@ impl Sessions {
             let writes = self.stepping_up(previous.0, &current, &ids, (factor, level), now).await?;
             match self.apply(writes.clone(), Assurance::Confirmed, now).await? {
                 Applied::Done(revisions) => {
-                    self.remember_all(&writes, &revisions);
                     return self.opened(ids, &writes, &revisions);
                 }
                 // Another node touched, renewed or ended it.
@@ -141,7 +134,8 @@ impl Sessions {
             expires: self.expires(current.created(), renewal.last_use),
             index: current.index(),
         };
-        let mut writes = vec![goes_on, ends];
+        // What ends in front, as batches want it.
+        let mut writes = vec![ends, goes_on];
         match (half, current.partner()) {
             (Some(both), _) => writes.extend(both),
             (None, Some(partner)) => writes.push(bury(partner, now)),
@@ -187,12 +181,14 @@ impl Sessions {
         writes: &[Write],
         revisions: &[u64],
     ) -> Result<Opened, SessionError> {
-        let (key, written) =
-            (ids.main.key(), writes.first().and_then(|write| write.value.as_ref()));
-        let record = new_record(Arc::clone(written.ok_or_else(lost)?), revisions, 0);
+        let key = ids.main.key();
+        let at = writes.iter().position(|write| write.key == key.0).ok_or_else(lost)?;
+        let written = writes.get(at).and_then(|write| write.value.as_ref()).ok_or_else(lost)?;
+        let record = new_record(Arc::clone(written), revisions, at);
         let session = self.view(&key, &record).ok_or_else(lost)?;
         let id_http = ids.http.filter(|_| session.partner().is_some());
         let cookies = self.cookies.set(&ids.main, id_http.as_ref());
-        Ok(Opened { key, session, id: ids.main, id_http, cookies })
+        let displaced = Vec::new();
+        Ok(Opened { key, session, id: ids.main, id_http, cookies, displaced })
     }
 }

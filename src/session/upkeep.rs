@@ -50,7 +50,7 @@ impl Sessions {
     /// The store's own error.
     pub async fn check(&self, now: Timestamp) -> Result<(), SessionError> {
         self.store.get(PROBE.0, now).await?;
-        if self.write_failed.load(Ordering::Relaxed) {
+        if self.writer.failed.load(Ordering::Relaxed) {
             self.apply(vec![bury(PROBE, now)], Assurance::Renewable, now).await?;
         }
         Ok(())

@@ -9,6 +9,7 @@ pub mod embedded;
 pub mod faulty;
 pub mod invalidation;
 pub mod memory;
+pub mod redis;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::invalidation::Channel;
 use crate::store::memory::MemoryStore;
+use crate::store::redis::{RedisStore, Seen};
 
 /// A record's key: a hash, never a secret. Its first byte is its [`Partition`].
 pub type Key = [u8; 32];
@@ -171,10 +173,12 @@ fn refuse_oversized(batch: &[Write]) -> Result<(), StoreError> {
 /// The engines.
 #[derive(Debug)]
 pub enum Store {
-    /// Lives in this process only; moka is the only copy.
+    /// Lives in this process only, which has the only copy.
     Memory(MemoryStore),
     /// One redb file, written before it is answered.
     Embedded(EmbeddedStore),
+    /// Redis or Valkey, which many nodes share.
+    Redis(RedisStore),
     /// Fails when a test says so.
     #[cfg(test)]
     Faulty(faulty::FaultyStore),
@@ -189,8 +193,9 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.get(&key, now)),
             Self::Embedded(store) => store.get(key, now).await,
+            Self::Redis(store) => store.get(key, now).await,
             #[cfg(test)]
-            Self::Faulty(store) => store.get(&key, now),
+            Self::Faulty(store) => store.get(&key, now).await,
         }
     }
 
@@ -203,6 +208,7 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.members(index, now)),
             Self::Embedded(store) => store.members(index, now).await,
+            Self::Redis(store) => store.members(index, now).await,
             #[cfg(test)]
             Self::Faulty(store) => store.members(index, now),
         }
@@ -216,15 +222,16 @@ impl Store {
     pub async fn apply(
         &self,
         batch: Vec<Write>,
-        // Nothing is acknowledged by the engines of one machine before it is as safe as it can be.
-        _assurance: Assurance,
+        // The engines of one machine acknowledge nothing before it is as safe as it can be.
+        assurance: Assurance,
         now: Timestamp,
     ) -> Result<Applied, StoreError> {
         match self {
             Self::Memory(store) => store.apply(batch, now),
             Self::Embedded(store) => store.apply(batch, now).await,
+            Self::Redis(store) => store.apply(batch, assurance, now).await,
             #[cfg(test)]
-            Self::Faulty(store) => store.apply(batch, now),
+            Self::Faulty(store) => store.apply(batch, now).await,
         }
     }
 
@@ -243,6 +250,7 @@ impl Store {
         match self {
             Self::Memory(store) => store.scan(cursor, limit, now),
             Self::Embedded(store) => store.scan(cursor, limit, now).await,
+            Self::Redis(store) => store.scan(cursor, limit, now).await,
             #[cfg(test)]
             Self::Faulty(store) => store.scan(cursor, limit, now),
         }
@@ -250,11 +258,23 @@ impl Store {
 
     /// How this process hears that others changed a record; `None` where nobody else writes.
     #[must_use]
-    pub const fn channel(&self) -> Option<&Channel> {
+    pub fn channel(&self) -> Option<&Channel> {
         match self {
             Self::Memory(_) | Self::Embedded(_) => None,
+            Self::Redis(store) => Some(store.channel()),
             #[cfg(test)]
             Self::Faulty(store) => Some(store.channel()),
+        }
+    }
+
+    /// What is seen of the servers of a shared store; `None` for the others.
+    #[must_use]
+    pub fn seen(&self) -> Option<Seen> {
+        match self {
+            Self::Memory(_) | Self::Embedded(_) => None,
+            Self::Redis(store) => Some(store.seen()),
+            #[cfg(test)]
+            Self::Faulty(_) => None,
         }
     }
 
@@ -266,6 +286,8 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.sweep(now)),
             Self::Embedded(store) => store.sweep(now).await,
+            // The servers forget what has expired.
+            Self::Redis(_) => Ok(0),
             #[cfg(test)]
             Self::Faulty(_) => Ok(0),
         }
@@ -280,6 +302,7 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.len()),
             Self::Embedded(store) => store.len().await,
+            Self::Redis(store) => store.len().await,
             #[cfg(test)]
             Self::Faulty(store) => store.len(),
         }
@@ -291,7 +314,8 @@ impl Store {
     pub fn has_room(&self, bytes: u64) -> bool {
         match self {
             Self::Memory(store) => store.has_room(bytes),
-            Self::Embedded(_) => true,
+            // Whether one more fits is known only when it is written.
+            Self::Embedded(_) | Self::Redis(_) => true,
             #[cfg(test)]
             Self::Faulty(_) => true,
         }
@@ -302,7 +326,7 @@ impl Store {
     pub const fn as_memory(&self) -> Option<&MemoryStore> {
         match self {
             Self::Memory(store) => Some(store),
-            Self::Embedded(_) => None,
+            Self::Embedded(_) | Self::Redis(_) => None,
             #[cfg(test)]
             Self::Faulty(_) => None,
         }
@@ -314,10 +338,24 @@ impl Store {
         match self {
             Self::Memory(_) => "memory",
             Self::Embedded(_) => "embedded",
+            Self::Redis(_) => "redis",
             #[cfg(test)]
             Self::Faulty(_) => "faulty",
         }
     }
+}
+
+/// An error and its causes in one line, for the log.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 /// A cursor that is no key.

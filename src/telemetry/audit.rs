@@ -29,7 +29,7 @@ const DENIALS_PER_SECOND: u64 = 10;
 pub struct AuditLine {
     /// Milliseconds since the epoch.
     pub time_ms: u64,
-    /// What happened: `login`, `logout`, `switch`, `factor`, `denial`, `session_end`, `token_add` and its like.
+    /// What happened: `login`, `logout`, `switch`, `displaced`, `factor`, `denial`, `session_end`, `token_add` and its like.
     pub event: &'static str,
     /// The exact reason of a denial.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -77,8 +77,6 @@ fn the_least_recently_read_record_is_evicted_first() {
     assert_eq!(store.sweep(NOW), 0);
     for number in (0..count).filter(|number| number % 2 == 0) {
         assert!(store.get(&key(number), NOW).is_some());
-        // moka may drop reads that it is not given time to note.
-        store.sweep(NOW);
     }
     for number in 0..count / 2 {
         store.apply(write(1_000_000 + number, 1000), NOW).unwrap();
@@ -96,8 +94,6 @@ type Written = HashMap<u64, Option<Index>>;
 
 /// Asserts that the members are those of the numbers that `get` finds, no more and no less.
 fn members_are_what_is_found(store: &MemoryStore, written: &Written, now: Timestamp) {
-    // There is never so much room: moka is made to do what it has put off, or `get` might make it
-    // evict what was a member a moment ago.
     assert!(!store.has_room(u64::MAX));
     for index in 0..3 {
         let members = numbers(&store.members(index, now));

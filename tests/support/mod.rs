@@ -17,6 +17,7 @@ pub mod otp;
 pub mod person;
 pub mod programs;
 pub mod prometheus;
+pub mod redis;
 pub mod server;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -52,6 +52,11 @@ pub fn check(ticket: &Ticket) -> Request {
         .header("Cookie", &ticket.cookie)
 }
 
+/// A visit to a page behind a proxy that reports https.
+pub fn visit(ticket: &Ticket) -> Request {
+    Request::new("GET", "app.example.com", "/page").header("Cookie", &ticket.cookie)
+}
+
 /// The request of a logout at the portal.
 pub fn logout(ticket: &Ticket) -> Request {
     Request::new("POST", "auth.example.com", "/logout")

@@ -30,6 +30,7 @@ use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 use crate::policy::rule::Requirement;
 use crate::policy::trust::ambiguous;
+use crate::session::fingerprint::PossibleKeys;
 use crate::session::record::Kind;
 use crate::session::{Keyed, Sessions};
 
@@ -199,11 +200,11 @@ impl Authority {
         {
             return Err(Decision::Deny(Reason::FactorUserMismatch));
         }
-        let key = |use_of| {
-            self.sessions.credential_key(use_of, owner, question.client, rider.credentials())
+        let keys = |use_of| {
+            self.sessions.credential_keys(use_of, owner, question.client, rider.credentials())
         };
         if matches!(rider, Rider::Basic { .. })
-            && let Some(kept) = self.kept(key("kept"), found, now).await?
+            && let Some(kept) = self.kept(&keys("kept"), found, now).await?
             && self.is_met(demanded, &kept, question, now)
         {
             return Ok(kept);
@@ -216,7 +217,7 @@ impl Authority {
             Wanted::new(Event::Check, owner.user, owner.realm, WhoAsks::Session(found.0.0));
         (wanted.secret, wanted.client) = (Some(secret), Some(question.client));
         let for_one_call = matches!(rider, Rider::Otp(_));
-        let key_of_ride = key(rider.use_of());
+        let key_of_ride = keys(rider.use_of()).first;
         let verdict = factors.rides.verdict(factors, key_of_ride, for_one_call, wanted, now).await;
         let ridden = verdict.map_err(refusal)?;
         let factor = ridden.factor().map_err(refusal)?;
@@ -224,7 +225,7 @@ impl Authority {
         let worth = Sessions::with_factor(session, &factor, level);
         let worth = worth.map_err(|error| Self::refused(&error))?;
         // Before anything is written: an id must not change in an answer that cannot tell.
-        let key = key("kept");
+        let key = keys("kept").first;
         let as_if = ((key, worth), found.1.clone());
         if !self.is_met(demanded, &as_if, question, now) {
             return Err(Decision::Deny(Reason::FactorTooOld));
@@ -245,14 +246,13 @@ impl Authority {
     /// The session with the factor that is kept for these credentials.
     async fn kept(
         &self,
-        key: SessionKey,
+        keys: &PossibleKeys,
         found: &Found,
         now: Timestamp,
     ) -> Result<Option<Found>, Decision> {
         let refused = |error| Self::refused(&error);
-        let Some(kept) = self.sessions.kept_factor(key, now).await.map_err(refused)? else {
-            return Ok(None);
-        };
+        let kept = self.sessions.kept_factor(keys, now).await.map_err(refused)?;
+        let Some((key, kept)) = kept else { return Ok(None) };
         let factors: SmallVec<[Factor<'_>; 8]> = kept.factors().collect();
         let Some(newest) = factors.last() else { return Ok(None) };
         // Its identity is as fresh as the session's.

@@ -6,8 +6,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use subtle::ConstantTimeEq as _;
-
 use crate::authority::factor::{Checked, Factors, Wanted, WhoAsks};
 use crate::authority::portal::PortalCookie;
 use crate::authority::{Authority, about};
@@ -198,7 +196,7 @@ impl Authority {
         let mut wanted = wanted(&keyed, client);
         match wish {
             Wish::Form => return Ok(StepUp::Asked(form)),
-            Wish::Check { token, .. } if !is_same(token, &form.token) => {
+            Wish::Check { token, .. } if !self.sessions.is_form_token(keyed.0, token) => {
                 return Ok(refused(Reason::CrossSite));
             }
             Wish::Check { secret, .. } if secret.expose().len() > FACTOR_SECRET_BYTES => {
@@ -319,8 +317,4 @@ fn wanted((key, session): &Keyed, client: IpAddr) -> Wanted {
     let mut wanted = Wanted::new(Event::Check, owner.user, owner.realm, WhoAsks::Session(*key));
     wanted.client = Some(client);
     wanted
-}
-
-fn is_same(left: &str, right: &str) -> bool {
-    left.as_bytes().ct_eq(right.as_bytes()).into()
 }

@@ -154,7 +154,7 @@ impl Authority {
         let mut ended = 0;
         for master in self.policy.trust.masters() {
             let owner = Owner { master: &master.name, realm: &master.realm, user };
-            let mut sessions = self.sessions.of_owner(owner, now).await?;
+            let mut sessions = self.sessions.sessions_of(owner, now).await?;
             sessions.retain(|keyed| wanted.fits(keyed));
             self.end_audited(&sessions, by, now).await?;
             ended += sessions.len() as u64;

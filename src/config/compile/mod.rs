@@ -19,6 +19,7 @@ mod masters;
 mod mfa;
 mod patterns;
 mod portal;
+mod redis_store;
 mod rules;
 mod sessions;
 mod slave;
@@ -148,10 +149,11 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
     let masters = masters::masters(&raw.slave, networks, compiler);
     let portal_origin = portal.as_ref().map(|portal| &portal.origin);
     let cookie = sessions::cookie(&raw.sessions.cookie, &raw.portal, portal_origin, compiler);
-    let sessions = sessions::sessions(&raw.sessions, cookie, compiler);
+    let sessions = sessions::sessions(&raw.sessions, cookie, raw.slave.auth_level, compiler);
     let key_at = KeyPath::of("sessions.key");
-    let sessions_key = sessions::key(&raw.sessions.key, &key_at, defaults::KEY_FILE, compiler);
+    let sessions_keys = sessions::keys(&raw.sessions.key, &key_at, defaults::KEY_FILE, compiler);
     let store = sessions::store(&raw.sessions.store, compiler);
+    redis_store::shared_keys(store.as_ref(), sessions_keys.as_deref(), compiler);
     let assertions = assertion::assertions(raw, portal_origin, compiler);
     let mut variables = Variables::exported(&raw.slave);
     let definitions = definitions::definitions(raw, &mut variables, compiler);
@@ -176,7 +178,7 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
             return_urls: portal.return_urls,
         },
         sessions: sessions?,
-        sessions_key: sessions_key?,
+        sessions_keys: sessions_keys?,
         store: store?,
         log: log(&raw.log),
         audit: audit?,

@@ -1,19 +1,24 @@
 //! `sessions`: cookies, times, the key and the store.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::compile::Compiler;
 use crate::config::compile::portal::Origin;
+use crate::config::compile::{Compiler, redis_store};
 use crate::config::key_path::KeyPath;
 use crate::config::raw::{RawCookie, RawPortal, RawSameSite, RawSessions, RawStore, RawStoreKind};
 use crate::config::raw_value::{RawDuration, RawSecret};
 use crate::config::secret_ref::{Source, open_to_others};
 use crate::config::{KeySource, StoreSettings, defaults, units};
 use crate::domain::host;
-use crate::session::settings::{CookieSettings, Quotas, SameSite, SecuredMode, SessionSettings};
+use crate::session::settings::{
+    CookieSettings, Quotas, SameSite, SecuredMode, SessionSettings, StaleSettings,
+};
 
 /// Least bytes of a key.
 const KEY_BYTES: u64 = 32;
+/// Most keys of a list: whatever no key fits is tried with all of them.
+const KEYS: usize = 8;
 /// Least size of the cache, in bytes.
 const LEAST_CACHE_BYTES: u64 = 1 << 20;
 /// Longest name of a cookie, in bytes.
@@ -114,6 +119,7 @@ fn domain(written: &str, origin: &Origin, compiler: &mut Compiler<'_>) -> Option
 pub fn sessions(
     raw: &RawSessions,
     cookie: Option<CookieSettings>,
+    slave_level: u8,
     compiler: &mut Compiler<'_>,
 ) -> Option<SessionSettings> {
     let parent = KeyPath::of("sessions");
@@ -132,6 +138,11 @@ pub fn sessions(
     if max_bytes.is_some_and(|bytes| bytes < LEAST_CACHE_BYTES) {
         compiler.error(&max_bytes_at, "less than 1MiB; write at least 1MiB");
     }
+    let max_per_user = raw.max_per_user.and_then(|most| {
+        let nobody = "with 0 sessions nobody could log in; write at least 1, or remove the key";
+        compiler.positive(&parent.key("max_per_user"), most, nobody)
+    });
+    let stale = stale(raw, slave_level, &parent.key("stale_max"), compiler);
     let quotas = parent.key("quotas");
     let nobody = "0 sessions a minute would keep everybody out; write at least 1";
     let per_client = compiler.positive(&quotas.key("per_client"), raw.quotas.per_client, nobody);
@@ -143,7 +154,24 @@ pub fn sessions(
         touch_interval: touch_interval?,
         max_bytes: max_bytes?,
         quotas: Quotas { per_client: per_client?, per_master: per_master? },
+        max_per_user,
+        stale: stale?,
     })
+}
+
+fn stale(
+    raw: &RawSessions,
+    level: u8,
+    path: &KeyPath,
+    compiler: &mut Compiler<'_>,
+) -> Option<StaleSettings> {
+    let max = compiler.checked(path, units::duration(&raw.stale_max.0))?;
+    if !max.is_zero() && matches!(raw.store.kind, RawStoreKind::Memory | RawStoreKind::Embedded) {
+        let text = "nobody else writes to this store, so a known session is served without it anyway; \
+                    remove the key";
+        compiler.warn(path, text);
+    }
+    Some(StaleSettings { max, level })
 }
 
 /// A duration that is not nothing.
@@ -179,50 +207,94 @@ fn touch_interval(
     }
 }
 
-/// Checks the key at `path`. A file need not exist yet; if it does, it must be a key. `example` is a good name
-/// for one.
+/// Checks the one key at `path`. A file need not exist yet; if it does, it must be a key. `example` is a good
+/// name for one.
 pub fn key(
     raw: &RawSecret,
     path: &KeyPath,
     example: &str,
     compiler: &mut Compiler<'_>,
 ) -> Option<KeySource> {
-    let reference = match raw {
-        RawSecret::Reference(reference) => reference,
-        RawSecret::Text(_) => {
-            let text = format!("a key does not stand in the clear; write {{ file: {example} }}");
-            compiler.error(path, &text);
-            return None;
+    if matches!(raw, RawSecret::List(_)) {
+        let text = "a list of keys is not available in this version; write one of them";
+        compiler.error(path, text);
+        return None;
+    }
+    keys(raw, path, example, compiler)?.pop()
+}
+
+/// Checks the key at `path`, or the list of keys there: never empty, and none of them twice. The first is the
+/// one that is used for what is new. A file need not exist yet if it stands alone; in a list it must, because
+/// one that is made up now is hardly what the others overlap with.
+pub fn keys(
+    raw: &RawSecret,
+    path: &KeyPath,
+    example: &str,
+    compiler: &mut Compiler<'_>,
+) -> Option<Vec<KeySource>> {
+    let RawSecret::List(items) = raw else {
+        return one_key(raw, path, example, Absent::IsCreated, compiler).map(|key| vec![key]);
+    };
+    if items.is_empty() && !compiler.document.wrote(&path.index(0)) {
+        let text = format!("the list is empty; write at least one key, e.g. {{ file: {example} }}");
+        compiler.error(path, &text);
+        return None;
+    }
+    if items.len() > KEYS {
+        let text = format!("more than {KEYS} keys; remove those that nothing depends on any more");
+        compiler.error(path, &text);
+        return None;
+    }
+    let mut keys: Option<Vec<KeySource>> = Some(Vec::new());
+    for (index, item) in items.iter().enumerate() {
+        let at = path.index(index);
+        let key = one_key(item, &at, example, Absent::IsAnError, compiler);
+        let repeated = match (&key, &keys) {
+            (Some(key), Some(keys)) => keys.iter().any(|other| is_same(key, other)),
+            _ => false,
+        };
+        if repeated {
+            compiler.error(&at, "this key stands in the list already; remove one of them");
         }
-        RawSecret::List(_) => {
-            let text = "a list of keys is not available in this version; write one of them";
-            compiler.error(path, text);
-            return None;
+        match (key.filter(|_| !repeated), &mut keys) {
+            (Some(key), Some(keys)) => keys.push(key),
+            _ => keys = None,
         }
+    }
+    keys
+}
+
+fn is_same(one: &KeySource, other: &KeySource) -> bool {
+    match (one, other) {
+        (KeySource::File(one), KeySource::File(other)) => one == other,
+        (KeySource::Given(one), KeySource::Given(other)) => one.id() == other.id(),
+        (KeySource::File(_), KeySource::Given(_)) | (KeySource::Given(_), KeySource::File(_)) => {
+            false
+        }
+    }
+}
+
+/// What a key file that does not exist means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Absent {
+    IsCreated,
+    IsAnError,
+}
+
+fn one_key(
+    raw: &RawSecret,
+    path: &KeyPath,
+    example: &str,
+    absent: Absent,
+    compiler: &mut Compiler<'_>,
+) -> Option<KeySource> {
+    let RawSecret::Reference(reference) = raw else {
+        let text = format!("a key does not stand in the clear; write {{ file: {example} }}");
+        compiler.error(path, &text);
+        return None;
     };
     match compiler.checked(path, compiler.sources.of(reference))? {
-        Source::File(file) => {
-            if let Ok(metadata) = file.metadata() {
-                let shown = file.display();
-                if !metadata.is_file() {
-                    let text = format!("the key file {shown} is not a regular file; name the file");
-                    compiler.error(path, &text);
-                    return None;
-                }
-                if metadata.len() < KEY_BYTES {
-                    let text = format!(
-                        "the key file {shown} holds less than {KEY_BYTES} bytes; remove it, and a \
-                         good one is created"
-                    );
-                    compiler.error(path, &text);
-                    return None;
-                }
-                if let Some(warning) = open_to_others(&file, &metadata) {
-                    compiler.warn(path, &warning);
-                }
-            }
-            Some(KeySource::File(file))
-        }
+        Source::File(file) => key_file(file, path, absent, compiler),
         Source::Env(name) => {
             let key = compiler.checked(path, compiler.sources.variable(name))?;
             if (key.expose().len() as u64) < KEY_BYTES {
@@ -238,9 +310,51 @@ pub fn key(
     }
 }
 
+fn key_file(
+    file: PathBuf,
+    path: &KeyPath,
+    absent: Absent,
+    compiler: &mut Compiler<'_>,
+) -> Option<KeySource> {
+    let shown = file.display();
+    match file.metadata() {
+        Ok(metadata) if !metadata.is_file() => {
+            let text = format!("the key file {shown} is not a regular file; name the file");
+            compiler.error(path, &text);
+            return None;
+        }
+        Ok(metadata) if metadata.len() < KEY_BYTES => {
+            let text = format!(
+                "the key file {shown} holds less than {KEY_BYTES} bytes; remove it, and a \
+                 good one is created"
+            );
+            compiler.error(path, &text);
+            return None;
+        }
+        Ok(metadata) => {
+            if let Some(warning) = open_to_others(&file, &metadata) {
+                compiler.warn(path, &warning);
+            }
+        }
+        Err(_) if absent == Absent::IsAnError => {
+            let text = format!(
+                "the key file {shown} is not there, and of a list none is created; make it with \
+                 `vouchsafe key new`, or remove it from the list"
+            );
+            compiler.error(path, &text);
+            return None;
+        }
+        Err(_) => {}
+    }
+    Some(KeySource::File(file))
+}
+
 /// Checks `sessions.store`.
 pub fn store(raw: &RawStore, compiler: &mut Compiler<'_>) -> Option<StoreSettings> {
     let path = KeyPath::of("sessions.store.path");
+    if raw.kind != RawStoreKind::Redis {
+        redis_store::refuse(compiler)?;
+    }
     match (raw.kind, &raw.path) {
         (RawStoreKind::Memory, None) => Some(StoreSettings::Memory),
         (RawStoreKind::Memory, Some(_)) => {
@@ -251,6 +365,12 @@ pub fn store(raw: &RawStore, compiler: &mut Compiler<'_>) -> Option<StoreSetting
             let written = written.as_deref().unwrap_or(defaults::STORE_PATH);
             let path = compiler.file(&path, written)?;
             Some(StoreSettings::Embedded { path })
+        }
+        (RawStoreKind::Redis, written) => {
+            if written.is_some() {
+                compiler.warn(&path, "Redis has no file of ours; remove the path");
+            }
+            redis_store::redis(raw, compiler).map(StoreSettings::Redis)
         }
     }
 }

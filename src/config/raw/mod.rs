@@ -10,6 +10,7 @@ mod assertion;
 mod handlers;
 mod listen;
 mod mfa;
+mod redis_store;
 mod sessions;
 mod slave;
 
@@ -30,6 +31,7 @@ pub use mfa::{
     RawKeyFile, RawLocal, RawMfa, RawNodeRole, RawNodeTls, RawPin, RawRegulation, RawServer,
     RawValidate,
 };
+pub use redis_store::{RawInvalidation, RawReplicas, RawSentinel, RawStoreTls};
 pub use sessions::{RawCookie, RawSameSite, RawSessions, RawStore, RawStoreKind};
 pub use slave::{RawCertificate, RawMaster, RawRole, RawSlave};
 

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::defaults;
-use crate::config::raw_value::{RawDuration, RawSecret, RawSize};
+use crate::config::raw::redis_store::{RawInvalidation, RawReplicas, RawSentinel, RawStoreTls};
+use crate::config::raw_value::{OneOrMany, RawDuration, RawSecret, RawSize};
 
 /// The life of sessions.
 #[derive(Deserialize, JsonSchema)]
@@ -12,8 +13,9 @@ use crate::config::raw_value::{RawDuration, RawSecret, RawSize};
 pub struct RawSessions {
     /// The session cookies.
     pub cookie: RawCookie,
-    /// The key of fingerprint sessions, at least 32 bytes: `{ file: ... }` (created if absent) or
-    /// `{ env: ... }`. Default: `{ file: data/sessions.key }`.
+    /// The key of fingerprint sessions and of forms, at least 32 bytes: `{ file: ... }` (created if absent) or
+    /// `{ env: ... }`. Or a list, to replace it (docs/keys.md): the first is used for what is new, and what was
+    /// made with the others is still found. Default: `{ file: data/sessions.key }`.
     pub key: RawSecret,
     /// A session never lives longer: a number with its unit (`20h`). Default: 20h.
     pub timeout: RawDuration,
@@ -26,6 +28,14 @@ pub struct RawSessions {
     /// Bound of the session cache, and of the memory store: a number with its unit; at least 1MiB.
     /// Default: 512MiB.
     pub max_bytes: RawSize,
+    /// How many sessions with a cookie a user has at most, in all browsers; the oldest end when one more is
+    /// opened. 1 makes each login end the one before. Default: any number.
+    #[schemars(with = "u32", range(min = 1))]
+    pub max_per_user: Option<u32>,
+    /// For how long after changes of sessions were heard of last a known session is served while a shared
+    /// store cannot be asked, at the slave backend's level. A logout elsewhere may be missed for as long.
+    /// Default: 0s, never.
+    pub stale_max: RawDuration,
     /// How many sessions may be opened.
     pub quotas: RawQuotas,
     /// Where sessions are kept.
@@ -71,24 +81,60 @@ pub struct RawQuotas {
 }
 
 /// The session store.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawStore {
-    /// `memory` (nothing survives a restart) or `embedded` (a file). Default: `embedded`.
+    /// `memory` (nothing survives a restart), `embedded` (a file) or `redis` (Redis or Valkey, which many nodes
+    /// share). Default: `embedded`.
     pub kind: RawStoreKind,
     /// The embedded store's file; its folder is created if absent. Default: `data/sessions.redb`.
     #[schemars(with = "String")]
     pub path: Option<String>,
+    /// One Redis server: `redis://host:port/database`, or `rediss://` for TLS. A URL with a password in it stands
+    /// elsewhere: `{ file: ... }` or `{ env: ... }`.
+    #[schemars(with = "RawSecret")]
+    pub url: Option<RawSecret>,
+    /// Some servers of a Redis Cluster; with `sentinel`, all sentinels. Each as `url`, without a password.
+    #[schemars(with = "OneOrMany")]
+    pub urls: Option<OneOrMany>,
+    /// How sentinels are asked which server is the primary. Default: `urls` are a cluster.
+    #[schemars(with = "RawSentinel")]
+    pub sentinel: Option<RawSentinel>,
+    /// The user that Redis knows. Default: the default user.
+    #[schemars(with = "String")]
+    pub username: Option<String>,
+    /// The password of that user: `{ file: ... }` or `{ env: ... }`. Default: none.
+    #[schemars(with = "RawSecret")]
+    pub password: Option<RawSecret>,
+    /// Certificates, with `rediss://` URLs. Default: the system's authorities, and none of our own.
+    #[schemars(with = "RawStoreTls")]
+    pub tls: Option<RawStoreTls>,
+    /// What the names of all our keys and channels begin with; the same on all nodes. Default: `vouchsafe`.
+    #[schemars(with = "String")]
+    pub prefix: Option<String>,
+    /// How long Redis may take for one call: a number with its unit, 10ms to 30s. Default: 500ms.
+    #[schemars(with = "RawDuration")]
+    pub timeout: Option<RawDuration>,
+    /// On how many replicas a login, a logout or a factor is to be before it is answered. Default: `auto`, which is 1
+    /// where the primary has had a replica in the last minute.
+    #[schemars(with = "RawReplicas")]
+    pub replicas: Option<RawReplicas>,
+    /// How changes by other nodes are heard of; the same on all nodes. Default: `tracking`.
+    #[schemars(with = "RawInvalidation")]
+    pub invalidation: Option<RawInvalidation>,
 }
 
 /// A kind of store.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RawStoreKind {
     /// In this process only.
     Memory,
     /// In a file.
+    #[default]
     Embedded,
+    /// In Redis or Valkey.
+    Redis,
 }
 
 impl Default for RawSessions {
@@ -100,6 +146,8 @@ impl Default for RawSessions {
             idle_timeout: RawDuration(defaults::IDLE_TIMEOUT.to_owned()),
             touch_interval: None,
             max_bytes: RawSize(defaults::MAX_BYTES.to_owned()),
+            max_per_user: None,
+            stale_max: RawDuration(defaults::STALE_MAX.to_owned()),
             quotas: RawQuotas::default(),
             store: RawStore::default(),
         }
@@ -119,11 +167,5 @@ impl Default for RawCookie {
 impl Default for RawQuotas {
     fn default() -> Self {
         Self { per_client: defaults::PER_CLIENT, per_master: defaults::PER_MASTER }
-    }
-}
-
-impl Default for RawStore {
-    fn default() -> Self {
-        Self { kind: RawStoreKind::Embedded, path: None }
     }
 }

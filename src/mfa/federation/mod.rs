@@ -87,6 +87,8 @@ pub struct Federation {
     metrics: Arc<NodeMetrics>,
     /// How this installation calls itself in hop markers: 8 hex digits.
     own: Box<str>,
+    /// How other nodes of it may.
+    aliases: Vec<String>,
 }
 
 /// What is asked of a server, and how it is told.
@@ -110,7 +112,14 @@ impl Federation {
     ) -> Self {
         let local_name = LOCAL.into();
         let (homes, own) = (Homes::default(), own.into());
-        Self { settings, servers, local, challenges, homes, local_name, metrics, own }
+        let aliases = Vec::new();
+        Self { settings, servers, local, challenges, homes, local_name, metrics, own, aliases }
+    }
+
+    /// The same, where other nodes of this installation may call it one of `aliases`.
+    #[must_use]
+    pub fn also_called(self, aliases: Vec<String>) -> Self {
+        Self { aliases, ..self }
     }
 
     /// The servers.
@@ -136,7 +145,8 @@ impl Federation {
     pub fn loops_back(&self, hops: &str) -> Option<Said> {
         let answer =
             Answer { code: 904, ..Answer::new(Verdict::NotMine, "This came through here before.") };
-        hops.split(',').any(|hop| hop == &*self.own).then(|| self.said_here(answer))
+        let is_own = |hop: &str| *hop == *self.own || self.aliases.iter().any(|own| own == hop);
+        hops.split(',').any(is_own).then(|| self.said_here(answer))
     }
 
     /// Asks whoever may know.

@@ -84,6 +84,16 @@ pub struct Session {
     factors: u16,
     /// Where the factors begin; a record is never longer than a `u16` can say.
     factors_at: u16,
+    worth: Worth,
+}
+
+/// What a copy of a record is worth.
+#[derive(Debug, Clone, Copy)]
+enum Worth {
+    /// What it says.
+    All,
+    /// At most this level, and no factors: whether it is still so could not be asked.
+    Stale(u8),
 }
 
 const _: () = assert!(RECORD_BYTES <= u16::MAX as usize);
@@ -139,7 +149,21 @@ impl Session {
             attributes,
             factors,
             factors_at: u16::try_from(factors_at).map_err(|_| CorruptRecord)?,
+            worth: Worth::All,
         })
+    }
+
+    /// The same as it may be served while the store cannot be asked: worth at most `level`, and without
+    /// factors. It must not be written back (O2).
+    #[must_use]
+    pub fn made_stale(&self, level: u8) -> Self {
+        Self { factors: 0, worth: Worth::Stale(level), ..self.clone() }
+    }
+
+    /// Whether the store could not be asked about it.
+    #[must_use]
+    pub const fn is_stale(&self) -> bool {
+        matches!(self.worth, Worth::Stale(_))
     }
 
     /// Bytes of the record.
@@ -163,7 +187,11 @@ impl Session {
     /// The authentication level.
     #[must_use]
     pub fn level(&self) -> u8 {
-        self.bytes.get(2).copied().unwrap_or_default()
+        let level = self.bytes.get(2).copied().unwrap_or_default();
+        match self.worth {
+            Worth::All => level,
+            Worth::Stale(most) => level.min(most),
+        }
     }
 
     /// When it was opened.

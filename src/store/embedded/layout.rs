@@ -1,10 +1,12 @@
 //! How records lie on disk: tables, and the header in front of each value.
 //!
-//! Pure. Must not know: files, threads, transactions.
+//! The version before this one knows neither [`CHECKS`] nor [`DAMAGED`] nor [`META_CHECKED`], leaves them alone, and
+//! reads and writes all the rest as it is here. Pure. Must not know: files, threads, transactions.
 
 use std::ops::RangeInclusive;
 
 use redb::TableDefinition;
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::domain::limits::RECORD_BYTES;
 use crate::domain::time::Timestamp;
@@ -22,6 +24,16 @@ pub(super) const EXPIRIES: TableDefinition<(u64, &Key), ()> = TableDefinition::n
 /// Index and key of each record that has an index, in that order, so that a group lies together.
 pub(super) const MEMBERS: TableDefinition<(Index, &Key), ()> = TableDefinition::new("members");
 
+/// Key to the checksum of key and value. redb's own checksums are looked at when a file is repaired, and never when
+/// a value is read: without these a flipped bit would be somebody else's name.
+pub(super) const CHECKS: TableDefinition<&Key, u64> = TableDefinition::new("checks");
+
+/// Key to a value that was not what had been written, out of everybody's way.
+pub(super) const DAMAGED: TableDefinition<&Key, &[u8]> = TableDefinition::new("damaged");
+
+/// Rows of [`DAMAGED`], at most; what is damaged beyond that is dropped.
+pub(super) const DAMAGED_ROWS: u64 = 1000;
+
 /// Numbers about the store itself.
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 
@@ -30,6 +42,10 @@ pub(super) const META_SCHEMA: &str = "schema";
 
 /// The row of [`META`] that holds the newest `now` of any commit, in milliseconds.
 pub(super) const META_NEWEST: &str = "newest";
+
+/// The row of [`META`] that holds what [`META_NEWEST`] was when every record had its row in [`CHECKS`]. If the two
+/// differ, the version before this one has written since.
+pub(super) const META_CHECKED: &str = "checked_newest";
 
 /// The first byte of each value.
 const FORMAT: u8 = 2;
@@ -51,6 +67,10 @@ pub(super) enum Damaged {
     Marker(u8),
     #[error("a stored value of {0} bytes is too long for a record")]
     Long(usize),
+    #[error("a stored value has another checksum than what was written")]
+    Checksum,
+    #[error("a stored value has no checksum")]
+    Unchecked,
 }
 
 /// What stands in front of a record's bytes.
@@ -107,10 +127,34 @@ impl Header {
     }
 }
 
-/// The record in a stored value, expired or not.
-pub(super) fn record(value: &[u8]) -> Result<Record, Damaged> {
-    let (Header { expires, revision, .. }, bytes) = Header::decode(value)?;
-    Ok(Record { bytes: bytes.into(), expires, revision })
+/// The record of a header and bytes.
+pub(super) fn record((header, bytes): (Header, &[u8])) -> Record {
+    Record { bytes: bytes.into(), expires: header.expires, revision: header.revision }
+}
+
+/// What stands in [`CHECKS`] for a value.
+pub(super) fn checksum(key: &Key, value: &[u8]) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(key);
+    hash.update(value);
+    hash.digest()
+}
+
+/// Header and bytes of a value that is what was written, as far as its checksum tells; one without a checksum
+/// counts while not all of them are there.
+pub(super) fn verified<'v>(
+    key: &Key,
+    value: &'v [u8],
+    check: Option<u64>,
+    is_checked: bool,
+) -> Result<(Header, &'v [u8]), Damaged> {
+    if is_checked {
+        let check = check.ok_or(Damaged::Unchecked)?;
+        if check != checksum(key, value) {
+            return Err(Damaged::Checksum);
+        }
+    }
+    Header::decode(value)
 }
 
 /// The rows of [`MEMBERS`] with this index.
@@ -149,21 +193,21 @@ mod tests {
         for (header, bytes) in [(HEADER, HEADER_BYTES), (MEMBER, HEADER_BYTES + INDEX_BYTES)] {
             let whole = header.encode(b"");
             for length in 0..bytes {
-                assert_eq!(record(&whole[..length]), Err(Damaged::Short(length)));
+                assert_eq!(Header::decode(&whole[..length]), Err(Damaged::Short(length)));
             }
             for format in [0, 1, 3, 255] {
                 let mut value = whole.clone();
                 value[0] = format;
-                assert_eq!(record(&value), Err(Damaged::Format(format)));
+                assert_eq!(Header::decode(&value), Err(Damaged::Format(format)));
             }
             for marker in [2, 255] {
                 let mut value = whole.clone();
                 value[HEADER_BYTES - 1] = marker;
-                assert_eq!(record(&value), Err(Damaged::Marker(marker)));
+                assert_eq!(Header::decode(&value), Err(Damaged::Marker(marker)));
             }
-            assert!(record(&header.encode(&vec![0; RECORD_BYTES])).is_ok());
+            assert!(Header::decode(&header.encode(&vec![0; RECORD_BYTES])).is_ok());
             let long = header.encode(&vec![0; RECORD_BYTES + 1]);
-            assert_eq!(record(&long), Err(Damaged::Long(long.len())));
+            assert_eq!(Header::decode(&long), Err(Damaged::Long(long.len())));
         }
     }
 
@@ -173,7 +217,38 @@ mod tests {
         assert_eq!(HEADER.live(HEADER.expires), None);
     }
 
+    #[test]
+    fn the_checksum_of_a_value_never_changes() {
+        let value = HEADER.encode(b"x");
+        let check = checksum(&[7; 32], &value);
+        assert_eq!(check, 16_099_433_065_582_909_490);
+        assert!(verified(&[7; 32], &value, Some(check), true).is_ok());
+    }
+
+    #[test]
+    fn a_value_without_its_checksum_counts_only_while_checksums_are_missing() {
+        let value = HEADER.encode(b"x");
+        let check = checksum(&[7; 32], &value);
+        for (check, damage) in [(None, Damaged::Unchecked), (Some(check ^ 1), Damaged::Checksum)] {
+            assert_eq!(verified(&[7; 32], &value, check, true), Err(damage));
+            assert_eq!(verified(&[7; 32], &value, check, false), Ok((HEADER, &b"x"[..])));
+        }
+        assert_eq!(verified(&[8; 32], &value, Some(check), true), Err(Damaged::Checksum));
+    }
+
     proptest! {
+        #[test]
+        fn no_flipped_bit_goes_unnoticed(
+            key: [u8; 32], bytes in prop::collection::vec(any::<u8>(), 0..300), bit: prop::sample::Index,
+        ) {
+            let value = HEADER.encode(&bytes);
+            let check = Some(checksum(&key, &value));
+            let bit = bit.index(value.len() * 8);
+            let mut flipped = value;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            prop_assert_eq!(verified(&key, &flipped, check, true), Err(Damaged::Checksum));
+        }
+
         #[test]
         fn what_is_written_is_read(
             expires: u64, revision: u64, index: Option<u64>,
@@ -182,14 +257,14 @@ mod tests {
             let header = Header { expires: Timestamp::from_millis(expires), revision, index };
             let value = header.encode(&bytes);
             prop_assert_eq!(Header::decode(&value), Ok((header, &bytes[..])));
-            let read = record(&value).unwrap();
+            let read = record(Header::decode(&value).unwrap());
             prop_assert_eq!(&*read.bytes, &bytes[..]);
             prop_assert_eq!((read.expires.as_millis(), read.revision), (expires, revision));
         }
 
         #[test]
         fn no_bytes_make_decoding_panic(value in prop::collection::vec(any::<u8>(), 0..64)) {
-            let _ = record(&value);
+            let _ = Header::decode(&value);
         }
     }
 }

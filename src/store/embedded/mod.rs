@@ -2,38 +2,90 @@
 //!
 //! Must not know: what a record means, which clock `now` comes from. One thread writes and groups
 //! commits (`writer`); readers use snapshots on tokio's blocking threads and never wait for it.
-//! A damaged file or value is an error, never an empty answer.
+//! A damaged record counts as unknown and is set aside; a file that makes no sense is an error, never an
+//! empty answer, until the writer has saved what can be read of it (`healing`).
 
+mod fault;
 mod file;
+mod healing;
 mod layout;
+mod live;
+mod read;
+mod rewrite;
+mod tables;
+#[cfg(test)]
+mod tests;
 mod writer;
 
-use std::ops::Bound;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
-use redb::{Database, ReadableDatabase, ReadableTableMetadata};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::time::Timestamp;
-use crate::store::embedded::layout::Header;
-use crate::store::embedded::writer::{Job, SWEEP_RECORDS, start};
+use crate::store::embedded::fault::{Fault, caught};
+use crate::store::embedded::file::Place;
+pub use crate::store::embedded::live::Compaction;
+use crate::store::embedded::live::{Live, Shared};
+use crate::store::embedded::read::Snapshot;
+use crate::store::embedded::tables::SWEEP_RECORDS;
+use crate::store::embedded::writer::{Job, start};
 use crate::store::{
-    Applied, Cursor, Entry, Index, Key, Page, Record, StoreError, Write, refuse_oversized,
+    Applied, Cursor, Index, Key, Page, Record, StoreError, Write, refuse_oversized,
 };
+
+/// Records that are looked at in one part of a check: a few milliseconds of reading.
+const CHECKED_RECORDS: u64 = 1000;
 
 /// A store in one file, opened once per process.
 ///
 /// Dropping it waits until everything that was handed over is written and the file is closed.
 #[derive(Debug)]
 pub struct EmbeddedStore {
-    path: Arc<Path>,
-    database: Arc<Database>,
+    shared: Arc<Shared>,
     newest: Timestamp,
+    /// Backups that were begun, for their names.
+    backups: AtomicU64,
     // Fields are dropped in this order: closing the queue is what lets the writer end.
     jobs: mpsc::Sender<Job>,
     _writer: Writer,
+    #[cfg(test)]
+    place: Place,
+}
+
+/// What there is to know about the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileState {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Records, expired ones that were not swept yet included.
+    pub records: u64,
+    /// Whether every record has its checksum; false for a while after the version before this one wrote.
+    pub is_checked: bool,
+    /// Damaged records that lie aside in it.
+    pub records_aside: u64,
+    /// Records that were found damaged since the start.
+    pub records_damaged: u64,
+    /// Damaged files that were set aside since the start.
+    pub files_aside: u64,
+    /// How often it was opened again after a failure since the start.
+    pub reopened: u64,
+    /// The last compaction.
+    pub compaction: Compaction,
+}
+
+/// What a part of a check has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checked {
+    /// Records that were looked at.
+    pub records: u64,
+    /// Where to go on; `None` after the last.
+    pub next: Option<Key>,
 }
 
 /// The writer's thread; dropping this waits for its end.
@@ -45,36 +97,33 @@ struct Writer(Option<JoinHandle<()>>);
 #[error("the writer of '{}' has stopped; restart the daemon", .0.display())]
 struct WriterStopped(PathBuf);
 
-/// A reader found something unreadable.
-#[derive(Debug, thiserror::Error)]
-#[error("'{}' is damaged; stop the daemon and move the file aside", path.display())]
-struct DamagedFile {
-    path: PathBuf,
-    source: Box<dyn std::error::Error + Send + Sync>,
-}
-
-/// Why something could not be read or written.
-#[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error("a stored record is damaged")]
-    Record(#[from] layout::Damaged),
-    #[error("the file cannot be read or written")]
-    File(#[source] redb::Error),
-}
-
 impl EmbeddedStore {
-    /// Opens the store at `path`, or creates it readable by its owner only. Blocks, as it reads the
-    /// whole file to verify its checksums.
+    /// Opens the store at `path`, or creates it readable by its owner only. However large it is, little of it is
+    /// read; a damaged one is set aside under another name, and a new one made.
     ///
     /// # Errors
-    /// `Corrupt`: the file is not a store of this version or is damaged; the source names it and
-    /// the remedy. `Unavailable`: another process has it open, or it cannot be read or created.
+    /// `Corrupt`: the file is not a store, or not one of this version; the source names it and the remedy.
+    /// `Unavailable`: another process has it open, or it cannot be read or created.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let file::Opened { database, newest } = file::open(path)?;
-        let (database, path) = (Arc::new(database), Arc::from(path));
-        let (jobs, thread) = start(Arc::clone(&database), Arc::clone(&path), newest)
+        Self::open_at(&Place::new(path))
+    }
+
+    fn open_at(place: &Place) -> Result<Self, StoreError> {
+        let opened = file::open(place)?;
+        let newest = opened.newest;
+        let shared = Arc::new(Shared::new(&place.path, opened.database, opened.is_checked));
+        shared.set_aside.store(u64::from(opened.aside.is_some()), Ordering::Relaxed);
+        let (jobs, thread) = start(Arc::clone(&shared), place.clone(), newest)
             .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-        Ok(Self { path, database, newest, jobs, _writer: Writer(Some(thread)) })
+        Ok(Self {
+            shared,
+            newest,
+            backups: AtomicU64::new(0),
+            jobs,
+            _writer: Writer(Some(thread)),
+            #[cfg(test)]
+            place: place.clone(),
+        })
     }
 
     /// The newest `now` that the file had seen when it was opened: a clock that is behind it was
@@ -87,25 +136,24 @@ impl EmbeddedStore {
     /// The live record under `key`, if any.
     ///
     /// # Errors
-    /// The file cannot be read (`Unavailable`) or is damaged (`Corrupt`).
+    /// The file cannot be read (`Unavailable`) or makes no sense (`Corrupt`).
     pub async fn get(&self, key: Key, now: Timestamp) -> Result<Option<Record>, StoreError> {
-        let record = self.read(move |database| read_record(database, &key)).await?;
+        let record = self.read(move |snapshot| snapshot.record(&key)).await?;
         Ok(record.filter(|record| record.expires > now))
     }
 
     /// The keys of the live records of this index, in no order.
     ///
     /// # Errors
-    /// The file cannot be read (`Unavailable`), or it or a record of this index is damaged
-    /// (`Corrupt`).
+    /// As [`EmbeddedStore::get`].
     pub async fn members(&self, index: Index, now: Timestamp) -> Result<Vec<Key>, StoreError> {
-        self.read(move |database| read_members(database, index, now)).await
+        self.read(move |snapshot| snapshot.members(index, now)).await
     }
 
     /// The live records after `cursor`, in the order of their keys.
     ///
     /// # Errors
-    /// The file cannot be read (`Unavailable`), or it or one of the records is damaged (`Corrupt`).
+    /// As [`EmbeddedStore::get`].
     pub async fn scan(
         &self,
         cursor: Option<&Cursor>,
@@ -113,14 +161,13 @@ impl EmbeddedStore {
         now: Timestamp,
     ) -> Result<Page, StoreError> {
         let after = cursor.map(Cursor::key).transpose()?;
-        self.read(move |database| read_page(database, after, limit, now)).await
+        self.read(move |snapshot| snapshot.page(after, limit, now)).await
     }
 
     /// Applies all writes or none, and answers after they are on disk.
     ///
     /// # Errors
-    /// `Unavailable`: nobody can say whether the batch was written; treat its records as unknown.
-    /// `Corrupt`: a record that the batch depends on is damaged, and nothing was written.
+    /// Nobody can say whether the batch was written; treat its records as unknown.
     pub async fn apply(&self, batch: Vec<Write>, now: Timestamp) -> Result<Applied, StoreError> {
         refuse_oversized(&batch)?;
         self.order(|reply| Job::Apply { batch, now, reply }).await
@@ -148,7 +195,85 @@ impl EmbeddedStore {
     /// The file cannot be read.
     #[expect(clippy::len_without_is_empty, reason = "nobody asks whether it is empty")]
     pub async fn len(&self) -> Result<u64, StoreError> {
-        self.read(count_records).await
+        self.read(|snapshot| snapshot.count()).await
+    }
+
+    /// Looks at the records after `after`, a part of them at a time, and at all that belongs to them. Damaged ones are
+    /// set aside. After the version before this one has written, they get their checksums instead.
+    ///
+    /// # Errors
+    /// The file cannot be read or written, or makes no sense; try again later, from the beginning.
+    pub async fn check(&self, after: Option<Key>) -> Result<Checked, StoreError> {
+        if !self.shared.live()?.is_checked() {
+            let next = self.order(|reply| Job::AddChecks { after, reply }).await?;
+            // When all have theirs there is nothing left to look at: they are trusted as they are.
+            return Ok(Checked { records: writer::CHECKED_RECORDS as u64, next });
+        }
+        self.read(move |snapshot| {
+            let (records, next) = snapshot.check(after, CHECKED_RECORDS)?;
+            Ok(Checked { records, next })
+        })
+        .await
+    }
+
+    /// Begins to copy all that lives into a new, smaller file, which then takes the place of this one, while
+    /// others read and write. False if that is being done already.
+    ///
+    /// # Errors
+    /// There is no room for a second file, or this one cannot be read.
+    pub async fn compact(&self) -> Result<bool, StoreError> {
+        self.order(|reply| Job::Compact { reply }).await
+    }
+
+    /// Copies what is there now into a new store file at `path`, which must not be needed by anybody. `tell` hears how
+    /// many records are copied, of how many.
+    ///
+    /// # Errors
+    /// Nothing is left of the copy.
+    pub async fn back_up(
+        &self,
+        path: PathBuf,
+        now: Timestamp,
+        tell: impl FnMut(u64, u64) + Send + 'static,
+    ) -> Result<(), StoreError> {
+        self.copy(move |live| rewrite::back_up(live, &path, now, tell)).await
+    }
+
+    /// The same as a file without a name, whose disk space is free when it is closed.
+    ///
+    /// # Errors
+    /// As [`EmbeddedStore::back_up`].
+    pub async fn backup_file(&self, now: Timestamp) -> Result<File, StoreError> {
+        let number = self.backups.fetch_add(1, Ordering::Relaxed);
+        let path = file::beside(&self.shared.path, &format!(".backup-{number}"));
+        self.copy(move |live| {
+            rewrite::back_up(live, &path, now, |_, _| {})?;
+            let file = File::open(&path)?;
+            std::fs::remove_file(&path)?;
+            Ok(file)
+        })
+        .await
+    }
+
+    /// What there is to know about the file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn state(&self) -> Result<FileState, StoreError> {
+        let (records, records_aside) =
+            self.read(|snapshot| Ok((snapshot.count()?, snapshot.aside()?))).await?;
+        let counted = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Ok(FileState {
+            path: self.shared.path.to_path_buf(),
+            bytes: self.shared.path.metadata().map_or(0, |metadata| metadata.len()),
+            records,
+            is_checked: self.shared.live()?.is_checked(),
+            records_aside,
+            records_damaged: counted(&self.shared.damaged),
+            files_aside: counted(&self.shared.set_aside),
+            reopened: counted(&self.shared.reopened),
+            compaction: self.shared.compaction().clone(),
+        })
     }
 
     /// Hands a job to the writer and waits for its answer.
@@ -156,25 +281,63 @@ impl EmbeddedStore {
         &self,
         job: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job,
     ) -> Result<T, StoreError> {
-        let stopped = || StoreError::Unavailable(Box::new(WriterStopped(self.path.to_path_buf())));
+        let path = || self.shared.path.to_path_buf();
+        let stopped = || StoreError::Unavailable(Box::new(WriterStopped(path())));
         let (reply, answer) = oneshot::channel();
         self.jobs.send(job(reply)).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 
-    /// Reads on a blocking thread.
+    /// Reads a snapshot on a blocking thread. The writer hears of what is damaged.
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Database) -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&mut Snapshot) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let database = Arc::clone(&self.database);
-        match tokio::task::spawn_blocking(move || work(&database)).await {
-            Ok(result) => result.map_err(|fault| fault.at(&self.path)),
-            // redb panics on pages that make no sense.
-            Err(error) if error.is_panic() => Err(damaged(&self.path, Box::new(error))),
-            Err(error) => Err(StoreError::Unavailable(Box::new(error))),
-        }
+        let jobs = self.jobs.clone();
+        self.with_live(move |live| {
+            let mut snapshot = Snapshot::of(live)?;
+            let value = work(&mut snapshot);
+            let keys: Vec<Key> = snapshot.damaged.iter().map(|(key, _)| *key).collect();
+            if !keys.is_empty() {
+                // If the queue is full, the next reader of the record finds it.
+                let _ = jobs.try_send(Job::Examine { keys });
+            }
+            value
+        })
+        .await
     }
+
+    /// Does something with the open file on a blocking thread. The writer hears of what has failed.
+    async fn with_live<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Live) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let live = self.shared.live()?;
+        let open = Arc::downgrade(&live);
+        blocking(move || work(&live)).await?.map_err(|fault| {
+            let heal = Job::Heal { live: open, remedy: fault.remedy() };
+            // If the queue is full, the next reader finds it.
+            let _ = self.jobs.try_send(heal);
+            fault.at(&self.shared.path)
+        })
+    }
+
+    /// Copies the open file. What fails may be the copy, so nothing comes of it for the file.
+    async fn copy<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Live) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let live = self.shared.live()?;
+        let copied = blocking(move || work(&live)).await?;
+        copied.map_err(|fault| StoreError::Unavailable(Box::new(fault)))
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<Result<T, Fault>, StoreError> {
+    let done = tokio::task::spawn_blocking(move || caught(work)).await;
+    done.map_err(|error| StoreError::Unavailable(Box::new(error)))
 }
 
 impl Drop for Writer {
@@ -183,181 +346,5 @@ impl Drop for Writer {
             // A panic there was printed by its hook, and its callers were answered `Unavailable`.
             let _ = thread.join();
         }
-    }
-}
-
-// === impl Fault ===
-
-macro_rules! faults_of_the_file {
-    ($($error:ident),*) => {
-        $(impl From<redb::$error> for Fault {
-            fn from(error: redb::$error) -> Self {
-                Self::File(error.into())
-            }
-        })*
-    };
-}
-
-faults_of_the_file!(StorageError, TableError, TransactionError, SetDurabilityError, CommitError);
-
-impl Fault {
-    /// What a caller has to do about a fault in the file at `path`.
-    fn at(self, path: &Path) -> StoreError {
-        match self {
-            Self::Record(_) | Self::File(redb::Error::Corrupted(_)) => {
-                damaged(path, Box::new(self))
-            }
-            Self::File(error) => StoreError::Unavailable(Box::new(error)),
-        }
-    }
-}
-
-fn damaged(path: &Path, source: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
-    StoreError::Corrupt(Box::new(DamagedFile { path: path.to_path_buf(), source }))
-}
-
-fn read_record(database: &Database, key: &Key) -> Result<Option<Record>, Fault> {
-    let transaction = database.begin_read()?;
-    let records = transaction.open_table(layout::RECORDS)?;
-    let value = records.get_owned(key)?;
-    Ok(value.map(|value| layout::record(value.value())).transpose()?)
-}
-
-fn read_members(database: &Database, index: Index, now: Timestamp) -> Result<Vec<Key>, Fault> {
-    let transaction = database.begin_read()?;
-    let members = transaction.open_table(layout::MEMBERS)?;
-    let records = transaction.open_table(layout::RECORDS)?;
-    let mut keys = Vec::new();
-    for row in members.range(layout::group(index))? {
-        let (row, _) = row?;
-        let (_, key) = row.value();
-        let Some(value) = records.get_owned(key)? else { continue };
-        let (header, _) = Header::decode(value.value())?;
-        if header.index == Some(index) && header.live(now).is_some() {
-            keys.push(*key);
-        }
-    }
-    Ok(keys)
-}
-
-/// Rows that are read for a page, at most: those that have expired are passed over.
-const SCAN_ROWS: usize = 20_000;
-
-fn read_page(
-    database: &Database,
-    after: Option<Key>,
-    limit: usize,
-    now: Timestamp,
-) -> Result<Page, Fault> {
-    let transaction = database.begin_read()?;
-    let records = transaction.open_table(layout::RECORDS)?;
-    let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-    let mut entries = Vec::with_capacity(limit.min(SCAN_ROWS));
-    let mut last = None;
-    for (read, row) in records.range::<&Key>((from, Bound::Unbounded))?.enumerate() {
-        if entries.len() == limit || read == SCAN_ROWS {
-            return Ok(Page { entries, next: last.as_ref().map(Cursor::after) });
-        }
-        let (key, value) = row?;
-        let key = *key.value();
-        let (header, _) = Header::decode(value.value())?;
-        if header.live(now).is_some() {
-            let record = layout::record(value.value())?;
-            entries.push(Entry { key, index: header.index, record });
-        }
-        last = Some(key);
-    }
-    Ok(Page { entries, next: None })
-}
-
-fn count_records(database: &Database) -> Result<u64, Fault> {
-    let transaction = database.begin_read()?;
-    let records = transaction.open_table(layout::RECORDS)?;
-    Ok(records.len()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::Expect;
-
-    const NOW: Timestamp = Timestamp::from_millis(1000);
-
-    /// A store whose record under `key` is these very bytes, due at 2000, member of 7.
-    fn holding(value: &[u8], key: Key) -> (tempfile::TempDir, EmbeddedStore) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = EmbeddedStore::open(&folder.path().join("store.redb")).unwrap();
-        let transaction = store.database.begin_write().unwrap();
-        transaction.open_table(layout::RECORDS).unwrap().insert(&key, value).unwrap();
-        transaction.open_table(layout::EXPIRIES).unwrap().insert((2000, &key), ()).unwrap();
-        transaction.open_table(layout::MEMBERS).unwrap().insert((7, &key), ()).unwrap();
-        transaction.commit().unwrap();
-        (folder, store)
-    }
-
-    fn put(key: Key) -> Write {
-        let value = Some([1, 2, 3].into());
-        let expires = Timestamp::from_millis(5000);
-        Write { key, expect: Expect::Any, value, expires, index: Some(7) }
-    }
-
-    /// How many rows the table of members has.
-    fn rows(store: &EmbeddedStore) -> u64 {
-        let transaction = store.database.begin_read().unwrap();
-        transaction.open_table(layout::MEMBERS).unwrap().len().unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_damaged_value_is_an_error_that_names_the_file_and_goes_when_it_is_due() {
-        for value in [&b""[..], b"\x02short", &[3; 40]] {
-            let (folder, store) = holding(value, [1; 32]);
-            let Err(StoreError::Corrupt(cause)) = store.get([1; 32], NOW).await else {
-                panic!("{value:?} was read");
-            };
-            assert!(cause.to_string().contains(folder.path().to_str().unwrap()), "{cause}");
-            assert!(matches!(store.members(7, NOW).await, Err(StoreError::Corrupt(_))));
-            assert_eq!(store.members(8, NOW).await.unwrap(), [[0; 32]; 0]);
-            let batch = vec![put([2; 32]), put([1; 32])];
-            assert!(matches!(store.apply(batch, NOW).await, Err(StoreError::Corrupt(_))));
-            assert_eq!(store.get([2; 32], NOW).await.unwrap(), None);
-            let applied = store.apply(vec![put([3; 32])], NOW).await.unwrap();
-            assert_eq!(applied, Applied::Done(vec![1]));
-            assert_eq!(store.sweep(Timestamp::from_millis(2000)).await.unwrap(), 1);
-            assert_eq!(store.get([1; 32], NOW).await.unwrap(), None);
-            assert_eq!(store.members(7, NOW).await.unwrap(), [[3; 32]]);
-            assert_eq!(rows(&store), 1);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_row_of_the_expiries_that_is_out_of_date_takes_no_live_record_along() {
-        let expires = Timestamp::from_millis(9000);
-        let value = Header { expires, revision: 1, index: Some(7) }.encode(b"live");
-        let (_folder, store) = holding(&value, [1; 32]);
-        assert_eq!(store.sweep(Timestamp::from_millis(2000)).await.unwrap(), 0);
-        assert!(store.get([1; 32], Timestamp::from_millis(2000)).await.unwrap().is_some());
-        assert_eq!(store.members(7, Timestamp::from_millis(2000)).await.unwrap(), [[1; 32]]);
-    }
-
-    #[tokio::test]
-    async fn a_row_of_the_members_that_no_record_confirms_names_nobody() {
-        let expires = Timestamp::from_millis(9000);
-        let value = Header { expires, revision: 1, index: Some(8) }.encode(b"elsewhere");
-        let (_folder, store) = holding(&value, [1; 32]);
-        assert_eq!(store.members(7, NOW).await.unwrap(), [[0; 32]; 0]);
-    }
-
-    #[tokio::test]
-    async fn every_row_of_the_members_goes_with_its_record() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = EmbeddedStore::open(&folder.path().join("store.redb")).unwrap();
-        store.apply((0..4).map(|byte| put([byte; 32])).collect(), NOW).await.unwrap();
-        let moved = Write { index: Some(8), ..put([0; 32]) };
-        let left = Write { index: None, ..put([1; 32]) };
-        let deleted = Write { value: None, ..put([2; 32]) };
-        store.apply(vec![moved, left, deleted, put([3; 32])], NOW).await.unwrap();
-        assert_eq!(rows(&store), 2);
-        assert_eq!(store.sweep(Timestamp::from_millis(5000)).await.unwrap(), 3);
-        assert_eq!(rows(&store), 0);
     }
 }

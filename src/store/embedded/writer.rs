@@ -1,23 +1,28 @@
-//! The one thread that writes: it groups batches into transactions, and answers after the commit.
+//! The one thread that writes: it groups batches into transactions, and answers after the commit. Between them it
+//! compacts the file when asked to, and opens it again when it has failed.
 //!
 //! Must not know: who asks. A disk takes milliseconds to sync whether one record is new or
 //! hundreds, so batches that come together share one sync.
 
-use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
+use redb::{Durability, WriteTransaction};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::time::Timestamp;
-use crate::store::embedded::layout::{self, Damaged, Header};
-use crate::store::embedded::{Fault, damaged};
-use crate::store::{Applied, Index, Key, Record, StoreError, Write};
+use crate::store::embedded::fault::{Fault, Remedy, caught};
+use crate::store::embedded::file::Place;
+use crate::store::embedded::healing::Healing;
+use crate::store::embedded::layout;
+use crate::store::embedded::live::{Compaction, Live, Shared};
+use crate::store::embedded::rewrite::Compacting;
+use crate::store::embedded::tables::{Swept, Tables};
+use crate::store::{Applied, Key, StoreError, Write, chain};
 
 /// Jobs that wait for the writer; more wait in their callers.
 const QUEUE_JOBS: usize = 1024;
@@ -31,48 +36,73 @@ const GROUP_WINDOW: Duration = Duration::from_millis(2);
 /// How often the queue is looked at while waiting for company.
 const GROUP_STEP: Duration = Duration::from_micros(100);
 
-/// The most records that one sweep job deletes, so that nobody waits long behind it.
-pub(super) const SWEEP_RECORDS: usize = 1000;
+/// Records that get their checksums in one job.
+pub(super) const CHECKED_RECORDS: usize = 500;
+
+/// A file of more bytes is written so that it need not be read after a crash, which costs a second sync each time;
+/// a smaller one is read in a few hundredths of a second.
+const QUICK_REPAIR_BYTES: u64 = 16 << 20;
 
 /// An order to the writer.
 #[derive(Debug)]
 pub(super) enum Job {
-    Apply { batch: Vec<Write>, now: Timestamp, reply: Reply<Applied> },
-    Sweep { now: Timestamp, reply: Reply<Swept> },
+    Apply {
+        batch: Vec<Write>,
+        now: Timestamp,
+        reply: Reply<Applied>,
+    },
+    Sweep {
+        now: Timestamp,
+        reply: Reply<Swept>,
+    },
+    /// Some more records get their checksums; answers where to go on.
+    AddChecks {
+        after: Option<Key>,
+        reply: Reply<Option<Key>>,
+    },
+    /// Sets aside what is damaged of these.
+    Examine {
+        keys: Vec<Key>,
+    },
+    /// Begins a compaction; answers false if there is one.
+    Compact {
+        reply: Reply<bool>,
+    },
+    /// A reader has found that this file has to be healed.
+    Heal {
+        live: Weak<Live>,
+        remedy: Remedy,
+    },
 }
 
 /// Where an answer goes; nobody may be waiting any more, and the work is done all the same.
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
-/// What one sweep job did.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Swept {
-    /// Rows of the expiries that were due; fewer than [`SWEEP_RECORDS`] means that no more are.
-    pub(super) rows: usize,
-    /// Records that went.
-    pub(super) records: u64,
-}
-
 /// What will be answered once the commit succeeds.
 enum Outcome {
-    Applied(Result<Applied, Damaged>),
+    Applied(Applied),
     Swept(Swept),
+    Checked(Option<Key>),
+    Examined,
 }
 
 struct Writer {
-    database: Arc<Database>,
-    path: Arc<Path>,
+    shared: Arc<Shared>,
+    place: Place,
     newest: Timestamp,
+    healing: Healing,
+    compacting: Option<Compacting>,
 }
 
 /// Starts the thread. It ends when the last sender is gone and the queue is empty.
 pub(super) fn start(
-    database: Arc<Database>,
-    path: Arc<Path>,
+    shared: Arc<Shared>,
+    place: Place,
     newest: Timestamp,
 ) -> io::Result<(mpsc::Sender<Job>, JoinHandle<()>)> {
     let (sender, jobs) = mpsc::channel(QUEUE_JOBS);
-    let writer = Writer { database, path, newest };
+    let healing = Healing::default();
+    let writer = Writer { shared, place, newest, healing, compacting: None };
     let thread = std::thread::Builder::new()
         .name("store-writer".to_owned())
         .spawn(move || writer.run(jobs))?;
@@ -82,81 +112,222 @@ pub(super) fn start(
 impl Writer {
     fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut company = 1;
-        while let Some(first) = jobs.blocking_recv() {
-            let group = collect(first, &mut jobs, company);
-            company = group.len();
-            self.write(group);
+        loop {
+            let first = match &self.compacting {
+                None => jobs.blocking_recv().ok_or(TryRecvError::Disconnected),
+                Some(_) => jobs.try_recv(),
+            };
+            match first {
+                Ok(first) => {
+                    let group = collect(first, &mut jobs, company);
+                    company = group.len();
+                    self.work(group);
+                }
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => break,
+            }
+            self.compact_further();
+        }
+    }
+
+    /// Does a group of jobs: those that write in one transaction, then the others.
+    fn work(&mut self, group: Vec<Job>) {
+        let (writing, others): (Vec<Job>, Vec<Job>) = group.into_iter().partition(Job::writes);
+        if !writing.is_empty() {
+            self.write(writing);
+        }
+        for job in others {
+            match job {
+                Job::Compact { reply } => {
+                    let begun = self.begin_compaction();
+                    let _ = reply.send(begun.map_err(|fault| fault.at(&self.shared.path)));
+                }
+                Job::Heal { live, remedy } => {
+                    // Several readers may have found it, and the first of them has been heard.
+                    let is_open =
+                        self.shared.live().is_ok_and(|open| Arc::as_ptr(&open) == live.as_ptr());
+                    if is_open {
+                        self.heal(remedy);
+                    }
+                }
+                Job::Apply { .. }
+                | Job::Sweep { .. }
+                | Job::AddChecks { .. }
+                | Job::Examine { .. } => {}
+            }
         }
     }
 
     /// Writes a group in one transaction, then answers each job.
     fn write(&mut self, group: Vec<Job>) {
-        match self.transact(&group) {
+        let live = match self.shared.live() {
+            Ok(live) => live,
+            Err(error) => {
+                // Whoever comes next may find it open again.
+                self.heal(Remedy::Reopen);
+                return refuse(group, &error);
+            }
+        };
+        match caught(|| self.transact(&live, &group)) {
             Ok(outcomes) => {
                 for (job, outcome) in group.into_iter().zip(outcomes) {
-                    self.answer(job, outcome);
+                    answer(job, outcome);
                 }
             }
-            Err(error) => {
-                let cause = Arc::new(error);
-                for job in group {
-                    refuse(job, &cause);
-                }
+            Err(fault) => {
+                drop(live);
+                let remedy = fault.remedy();
+                refuse(group, &fault.at(&self.shared.path));
+                self.heal(remedy);
             }
         }
     }
 
     /// Does a group's work and commits it; nothing of it is left if this fails before the commit.
-    fn transact(&mut self, group: &[Job]) -> Result<Vec<Outcome>, Fault> {
-        let mut transaction = self.database.begin_write()?;
+    fn transact(&mut self, live: &Live, group: &[Job]) -> Result<Vec<Outcome>, Fault> {
+        let mut transaction = live.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
+        transaction.set_quick_repair(self.place.bytes() > QUICK_REPAIR_BYTES);
         let mut newest = self.newest;
-        let mut dirty = false;
-        let mut tables = Tables::open(&transaction)?;
+        let mut tables = Tables::open(&transaction, live.is_checked())?;
         let mut outcomes = Vec::with_capacity(group.len());
+        let mut is_checked = live.is_checked();
+        let mut dirty = false;
         for job in group {
-            let (outcome, now, changes) = match job {
+            let changes = match job {
                 Job::Apply { batch, now, .. } => {
                     let applied = tables.apply(batch, *now)?;
-                    let changes = matches!(applied, Ok(Applied::Done(_)));
-                    (Outcome::Applied(applied), *now, changes)
+                    let changes = matches!(applied, Applied::Done(_));
+                    outcomes.push(Outcome::Applied(applied));
+                    changes.then_some(*now)
                 }
                 Job::Sweep { now, .. } => {
                     let swept = tables.sweep(*now)?;
-                    (Outcome::Swept(swept), *now, swept.rows > 0)
+                    outcomes.push(Outcome::Swept(swept));
+                    (swept.rows > 0).then_some(*now)
                 }
+                Job::AddChecks { after, .. } => {
+                    let next = tables.add_checks(after.as_ref(), CHECKED_RECORDS)?;
+                    is_checked |= next.is_none();
+                    outcomes.push(Outcome::Checked(next));
+                    Some(newest)
+                }
+                Job::Examine { keys } => {
+                    keys.iter().try_for_each(|key| tables.examine(key))?;
+                    outcomes.push(Outcome::Examined);
+                    None
+                }
+                Job::Compact { .. } | Job::Heal { .. } => None,
             };
-            outcomes.push(outcome);
-            dirty |= changes;
-            newest = if changes { newest.max(now) } else { newest };
+            dirty |= changes.is_some();
+            newest = changes.map_or(newest, |now| newest.max(now));
         }
+        let (changed, damaged) =
+            (std::mem::take(&mut tables.changed), std::mem::take(&mut tables.damaged));
         drop(tables);
-        if !dirty {
+        if !dirty && damaged.is_empty() {
             // All that was seen is committed already: no sync needed before answering.
             transaction.abort()?;
             return Ok(outcomes);
         }
-        if newest > self.newest {
-            let mut meta = transaction.open_table(layout::META)?;
-            meta.insert(layout::META_NEWEST, newest.as_millis())?;
-        }
+        self.note(&transaction, newest, is_checked, live)?;
         transaction.commit()?;
         self.newest = newest;
+        live.is_checked.store(is_checked, Ordering::Release);
+        self.shared.tell_damaged(&damaged);
+        if let Some(compacting) = &mut self.compacting {
+            compacting.note(changed);
+        }
         Ok(outcomes)
     }
 
-    fn answer(&self, job: Job, outcome: Outcome) {
-        match (job, outcome) {
-            (Job::Apply { reply, .. }, Outcome::Applied(result)) => {
-                let result = result.map_err(|cause| damaged(&self.path, Box::new(cause)));
-                let _ = reply.send(result);
+    /// Writes the rows about the store itself that have changed.
+    fn note(
+        &self,
+        transaction: &WriteTransaction,
+        newest: Timestamp,
+        is_checked: bool,
+        live: &Live,
+    ) -> Result<(), Fault> {
+        let is_newer = newest > self.newest;
+        if is_newer || is_checked != live.is_checked() {
+            let mut meta = transaction.open_table(layout::META)?;
+            meta.insert(layout::META_NEWEST, newest.as_millis())?;
+            if is_checked {
+                meta.insert(layout::META_CHECKED, newest.as_millis())?;
             }
-            (Job::Sweep { reply, .. }, Outcome::Swept(swept)) => {
-                let _ = reply.send(Ok(swept));
+        }
+        Ok(())
+    }
+
+    /// Opens a file again that has failed, or saves what can be saved of it.
+    fn heal(&mut self, remedy: Remedy) {
+        // What it has copied may be what has failed.
+        if self.compacting.take().is_some() {
+            let text = "the file had to be opened again; ask for it once more".to_owned();
+            *self.shared.compaction() = Compaction::Failed(text);
+        }
+        if let Some(newest) = self.healing.heal(&self.shared, &self.place, remedy) {
+            self.newest = self.newest.max(newest);
+        }
+    }
+
+    // === Compaction ===
+
+    fn begin_compaction(&mut self) -> Result<bool, Fault> {
+        if self.compacting.is_some() {
+            return Ok(false);
+        }
+        let live = self.shared.live().map_err(|_| Fault::File(redb::Error::DatabaseClosed))?;
+        let compacting = caught(|| Compacting::begin(&live, &self.place, self.newest))?;
+        *self.shared.compaction() = Compaction::Running { done: 0, total: compacting.total };
+        tracing::info!(path = %self.shared.path.display(), records = compacting.total, bytes = compacting.before, "the store is being compacted");
+        self.compacting = Some(compacting);
+        Ok(true)
+    }
+
+    fn compact_further(&mut self) {
+        let Some(mut compacting) = self.compacting.take() else { return };
+        let Ok(live) = self.shared.live() else { return };
+        match caught(|| compacting.step(&live)) {
+            Ok(false) => {
+                let done = compacting.done.min(compacting.total);
+                *self.shared.compaction() = Compaction::Running { done, total: compacting.total };
+                self.compacting = Some(compacting);
             }
-            // Outcomes are made job by job, so this is not reached; the caller would be told that
-            // the writer has stopped.
-            (Job::Apply { .. }, Outcome::Swept(_)) | (Job::Sweep { .. }, Outcome::Applied(_)) => {}
+            Ok(true) => {
+                let before = compacting.before;
+                let finished = caught(|| compacting.finish(&self.place, self.newest));
+                drop(live);
+                *self.shared.compaction() = match finished {
+                    Ok(database) => {
+                        self.shared.replace(Some(Arc::new(Live::new(database, true))));
+                        let after = self.place.bytes();
+                        tracing::info!(path = %self.shared.path.display(), before, after, "the store is compacted");
+                        Compaction::Done { before, after }
+                    }
+                    Err(fault) => self.failed(&fault),
+                };
+            }
+            Err(fault) => *self.shared.compaction() = self.failed(&fault),
+        }
+    }
+
+    fn failed(&self, fault: &Fault) -> Compaction {
+        let error = chain(fault);
+        tracing::warn!(path = %self.shared.path.display(), error, "the store was not compacted, and is as it was");
+        Compaction::Failed(error)
+    }
+}
+
+impl Job {
+    const fn writes(&self) -> bool {
+        match self {
+            Self::Apply { .. }
+            | Self::Sweep { .. }
+            | Self::AddChecks { .. }
+            | Self::Examine { .. } => true,
+            Self::Compact { .. } | Self::Heal { .. } => false,
         }
     }
 }
@@ -184,134 +355,48 @@ fn collect(first: Job, jobs: &mut mpsc::Receiver<Job>, company: usize) -> Vec<Jo
     group
 }
 
-fn refuse(job: Job, cause: &Arc<Fault>) {
-    let error = StoreError::Unavailable(Box::new(Arc::clone(cause)));
-    match job {
-        Job::Apply { reply, .. } => drop(reply.send(Err(error))),
-        Job::Sweep { reply, .. } => drop(reply.send(Err(error))),
+fn answer(job: Job, outcome: Outcome) {
+    match (job, outcome) {
+        (Job::Apply { reply, .. }, Outcome::Applied(applied)) => drop(reply.send(Ok(applied))),
+        (Job::Sweep { reply, .. }, Outcome::Swept(swept)) => drop(reply.send(Ok(swept))),
+        (Job::AddChecks { reply, .. }, Outcome::Checked(next)) => drop(reply.send(Ok(next))),
+        // Outcomes are made job by job, so no other pair is reached; a caller would be told that the writer has
+        // stopped.
+        (
+            Job::Apply { .. }
+            | Job::Sweep { .. }
+            | Job::AddChecks { .. }
+            | Job::Examine { .. }
+            | Job::Compact { .. }
+            | Job::Heal { .. },
+            Outcome::Applied(_) | Outcome::Swept(_) | Outcome::Checked(_) | Outcome::Examined,
+        ) => {}
     }
 }
 
-/// The tables of one transaction, changed together only.
-struct Tables<'a> {
-    records: Table<'a, &'static Key, &'static [u8]>,
-    expiries: Table<'a, (u64, &'static Key), ()>,
-    members: Table<'a, (Index, &'static Key), ()>,
-}
+/// What is said to each caller of a group that failed: the same to all.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Told(String);
 
-impl<'a> Tables<'a> {
-    fn open(transaction: &'a WriteTransaction) -> Result<Self, Fault> {
-        let records = transaction.open_table(layout::RECORDS)?;
-        let expiries = transaction.open_table(layout::EXPIRIES)?;
-        let members = transaction.open_table(layout::MEMBERS)?;
-        Ok(Self { records, expiries, members })
-    }
-
-    /// Applies a batch if all its conditions hold. The inner error is the batch's own and leaves no
-    /// trace; the outer one is the whole group's.
-    fn apply(
-        &mut self,
-        batch: &[Write],
-        now: Timestamp,
-    ) -> Result<Result<Applied, Damaged>, Fault> {
-        for (index, write) in batch.iter().enumerate() {
-            let current = match self.record(&write.key) {
-                Ok(record) => record.filter(|record| record.expires > now),
-                Err(Fault::Record(damaged)) => return Ok(Err(damaged)),
-                Err(fault @ Fault::File(_)) => return Err(fault),
-            };
-            if !write.expect.holds(current.as_ref().map(|record| record.revision)) {
-                return Ok(Ok(Applied::Conflict { index, current }));
+fn refuse(group: Vec<Job>, error: &StoreError) {
+    let text = std::error::Error::source(error).map(chain).unwrap_or_default();
+    let told = || {
+        let told = Box::new(Told(text.clone()));
+        match error {
+            StoreError::Corrupt(_) => StoreError::Corrupt(told),
+            StoreError::Unavailable(_) | StoreError::Unconfirmed | StoreError::Full => {
+                StoreError::Unavailable(told)
             }
         }
-        let revisions =
-            batch.iter().map(|write| self.write(write, now)).collect::<Result<_, _>>()?;
-        Ok(Ok(Applied::Done(revisions)))
-    }
-
-    /// One write of a batch whose conditions hold; returns the new revision.
-    fn write(&mut self, write: &Write, now: Timestamp) -> Result<u64, Fault> {
-        let key = &write.key;
-        let old = self.header(key)?;
-        if let Some(old) = old {
-            let row = (old.expires.as_millis(), key);
-            self.expiries.remove(row)?;
+    };
+    for job in group {
+        match job {
+            Job::Apply { reply, .. } => drop(reply.send(Err(told()))),
+            Job::Sweep { reply, .. } => drop(reply.send(Err(told()))),
+            Job::AddChecks { reply, .. } => drop(reply.send(Err(told()))),
+            Job::Compact { reply } => drop(reply.send(Err(told()))),
+            Job::Examine { .. } | Job::Heal { .. } => {}
         }
-        let index = write.value.as_ref().and(write.index);
-        self.regroup(key, old.and_then(|old| old.index), index)?;
-        let Some(bytes) = &write.value else {
-            if old.is_some() {
-                self.records.remove(key)?;
-            }
-            return Ok(0);
-        };
-        let before = old.and_then(|old| old.live(now)).unwrap_or(0);
-        let revision = before.saturating_add(1);
-        let header = Header { expires: write.expires, revision, index };
-        let value = header.encode(bytes);
-        self.records.insert(key, value.as_slice())?;
-        let row = (header.expires.as_millis(), key);
-        self.expiries.insert(row, ())?;
-        Ok(header.revision)
-    }
-
-    /// Moves the row of a record from one index to another.
-    fn regroup(&mut self, key: &Key, from: Option<Index>, to: Option<Index>) -> Result<(), Fault> {
-        // Most writes stay in their group, and then its pages need not be written.
-        if from != to {
-            if let Some(index) = from {
-                self.members.remove((index, key))?;
-            }
-            if let Some(index) = to {
-                self.members.insert((index, key), ())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Deletes up to [`SWEEP_RECORDS`] records that have expired at `now`, the oldest first.
-    fn sweep(&mut self, now: Timestamp) -> Result<Swept, Fault> {
-        let mut due = Vec::new();
-        let last = (now.as_millis(), &[u8::MAX; 32]);
-        for row in self.expiries.range(..=last)?.take(SWEEP_RECORDS) {
-            let (row, ()) = row.map(|(row, value)| (row, value.value()))?;
-            let (expires, key) = row.value();
-            due.push((expires, *key));
-        }
-        let mut records = 0;
-        let mut unreadable = BTreeSet::new();
-        for (expires, key) in &due {
-            self.expiries.remove((*expires, key))?;
-            match self.header(key) {
-                Ok(Some(header)) if header.expires <= now => {
-                    self.regroup(key, header.index, None)?;
-                }
-                Ok(_) => continue,
-                // Nobody can read it, and its time is over.
-                Err(Fault::Record(_)) => {
-                    unreadable.insert(*key);
-                }
-                Err(fault @ Fault::File(_)) => return Err(fault),
-            }
-            self.records.remove(key)?;
-            records += 1;
-        }
-        if !unreadable.is_empty() {
-            // They do not say what they were members of: the whole table is searched, once for all.
-            self.members.retain(|(_, key), ()| !unreadable.contains(key))?;
-        }
-        Ok(Swept { rows: due.len(), records })
-    }
-
-    fn header(&self, key: &Key) -> Result<Option<Header>, Fault> {
-        let value = self.records.get(key)?;
-        Ok(value
-            .map(|value| Header::decode(value.value()).map(|(header, _)| header))
-            .transpose()?)
-    }
-
-    fn record(&self, key: &Key) -> Result<Option<Record>, Fault> {
-        let value = self.records.get(key)?;
-        Ok(value.map(|value| layout::record(value.value())).transpose()?)
     }
 }

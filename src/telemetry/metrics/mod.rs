@@ -4,6 +4,7 @@
 //! names only, and the handles of hot paths are arrays by discriminant: no label is hashed there.
 
 pub mod nodes;
+pub mod shared_store;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -87,6 +88,10 @@ pub struct Metrics {
     pub sessions: IntGauge,
     /// Sessions that were ended or replaced.
     pub sessions_ended: IntCounter,
+    /// Sessions that were ended because their user had too many.
+    pub sessions_displaced: IntCounter,
+    /// Sessions that were served although the store could not be asked.
+    pub stale_served: IntCounter,
     /// Lookups that the cache answered.
     pub cache_hits: IntCounter,
     /// Lookups that had to ask the store.
@@ -253,6 +258,14 @@ impl Metrics {
             sessions_ended: build.counter(
                 "vouchsafe_sessions_ended_total",
                 "Sessions that were logged out or replaced.",
+            ),
+            sessions_displaced: build.counter(
+                "vouchsafe_sessions_displaced_total",
+                "Sessions that ended because their user opened more than `sessions.max_per_user`.",
+            ),
+            stale_served: build.counter(
+                "vouchsafe_stale_sessions_served_total",
+                "Sessions served as they were known, while the store could not be asked (`sessions.stale_max`).",
             ),
             cache_hits: build.counter(
                 "vouchsafe_session_cache_hits_total",

@@ -1,51 +1,35 @@
 //! Step-up while other nodes change the session, and while the store fails.
 
 use super::*;
-use crate::config;
 use crate::domain::factor::Factor;
-use crate::domain::identity::{Asserted, Attribute};
-use crate::domain::network::LOOPBACK;
-use crate::domain::secret::Secret;
 use crate::session::record::Draft;
-use crate::store::faulty::FaultyStore;
-
-const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 /// With a double cookie, each half a session of its own.
 struct Here {
-    sessions: Sessions,
-    failing: &'static AtomicBool,
+    node: Node,
 }
 
 fn asserted(mail: &'static str) -> Asserted<'static> {
-    Asserted {
-        master: "sso",
-        realm: "",
-        user: "dwho",
-        level: 2,
-        client: LOOPBACK,
-        reported_client: None,
-        attributes: std::iter::once(Attribute::received("mail", mail, None)).collect(),
+    with_mail("dwho", mail)
+}
+
+impl std::ops::Deref for Here {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.node
     }
 }
 
 impl Here {
     async fn with_session() -> (Self, Keyed) {
-        let settings = config::parse_shipped().unwrap_or_else(|e| panic!("{e}"));
-        let failing: &'static AtomicBool = Box::leak(Box::default());
-        let store = Store::Faulty(FaultyStore::new(failing));
-        let fingerprinter = Fingerprinter::new(&Secret::new(vec![1; 32]));
-        let metrics = Arc::new(Metrics::new(&["wiki".into()]));
-        let (sessions, _touches) = Sessions::new(store, settings.sessions, fingerprinter, metrics);
-        let opened = sessions.open_cookie(&asserted("d@x"), &[], NOW).await.unwrap();
-        (Self { sessions, failing }, (opened.key, opened.session))
+        let node = Node::alone();
+        let opened = node.open("dwho", NOW).await;
+        (Self { node }, (opened.key, opened.session))
     }
 
     fn meanwhile(&self, batch: Vec<Write>) {
-        match &*self.sessions.store {
-            Store::Faulty(store) => store.meanwhile(batch),
-            Store::Memory(_) | Store::Embedded(_) => panic!("another store"),
-        }
+        self.store().meanwhile(batch);
     }
 
     async fn step_up(&self, previous: &Keyed) -> Result<Opened, SessionError> {
@@ -109,10 +93,10 @@ async fn what_another_node_has_changed_meanwhile_goes_on_under_the_new_id() {
 async fn a_step_up_that_the_store_does_not_take_leaves_the_session_as_it_was() {
     let (here, held) = Here::with_session().await;
     let before = here.live().await;
-    here.failing.store(true, Ordering::Relaxed);
+    here.fail(true);
     let refused = here.step_up(&held).await;
     assert!(matches!(refused, Err(SessionError::Store(_))), "{refused:?}");
-    here.failing.store(false, Ordering::Relaxed);
+    here.fail(false);
     assert_eq!(here.live().await, before);
     let Lookup::Live(session) = here.sessions.find(held.0, NOW).await.unwrap() else {
         panic!("the old id is good")
