@@ -1,6 +1,8 @@
 # Each target works alone. `make quick` before a commit, `make ci` before a merge.
 
-.PHONY: run quick test ci docs dependencies full peers fuzz bench
+CHAOS_SECONDS ?= 60
+
+.PHONY: run quick test ci docs dependencies full peers chaos fuzz bench
 
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS = target_path host forwarded_for cookie record return_url config encoding expression nginx_question llng \
@@ -28,10 +30,13 @@ dependencies: ## licences, sources, duplicates, and crates that nothing uses
 	cargo deny check bans licenses sources
 	cargo machete
 
-full: ci peers fuzz bench    ## what a release needs
+full: ci peers chaos fuzz bench    ## what a release needs
 
 peers:        ## the real LemonLDAP::NG and Vouchsafe, asked the same: installs it (Debian 12)
 	tests/peers/run
+
+chaos:        ## faults under load, and an exact account: writes the figures of docs/reliability.md
+	CHAOS_SECONDS=$(CHAOS_SECONDS) cargo test --test reliability -- --ignored --nocapture
 
 fuzz:         ## every parser of foreign bytes, FUZZ_SECONDS each
 	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz

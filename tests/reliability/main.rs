@@ -3,9 +3,11 @@
 //! - `nodes`: several daemons that share their sessions
 //! - `load`: people who log in here, are seen there, log out elsewhere; `account`: what they were told, and whether
 //!   it is true
-//! - `faults`: one fault each, under load
+//! - `journeys`: login here, use there, logout elsewhere
+//! - `faults`: one fault each, under load; `outage`: who is served meanwhile, and what operators see
 //!
-//! `make chaos` does the same for longer and writes the account into docs/reliability.md.
+//! - `latency`: how soon a logout is known elsewhere
+//! - `chaos`: all of it for longer, `make chaos`; it writes the figures of docs/reliability.md
 
 #![expect(
     clippy::disallowed_methods,
@@ -18,6 +20,10 @@
 mod support;
 
 mod account;
+mod chaos;
 mod faults;
+mod journeys;
+mod latency;
 mod load;
 mod nodes;
+mod outage;

@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use tempfile::TempDir;
 
+use crate::support::command::{self, Said};
 use crate::support::daemon::{Daemon, replace};
+use crate::support::redis::{Cluster, Redis, Watched};
 use crate::support::temporary_folder;
 
 /// What the shipped file says about the store.
@@ -14,6 +16,32 @@ const STORE: &str = "store: { kind: embedded, path: data/sessions.redb }";
 
 /// What it says about the key of sessions.
 const KEY: &str = "key: { file: data/sessions.key }";
+
+/// `sessions.store` for this server.
+pub fn store_at(redis: &Redis) -> String {
+    format!("{{ kind: redis, url: \"redis://{}\" }}", redis.address)
+}
+
+/// `sessions.store` for what these sentinels watch.
+pub fn store_watched(watched: &Watched) -> String {
+    let urls: Vec<_> = watched
+        .sentinels
+        .iter()
+        .map(|sentinel| format!("\"redis://{}\"", sentinel.address))
+        .collect();
+    format!(
+        "{{ kind: redis, urls: [{}], sentinel: {{ master: {} }} }}",
+        urls.join(", "),
+        Watched::NAME
+    )
+}
+
+/// `sessions.store` for this cluster.
+pub fn store_in(cluster: &Cluster) -> String {
+    let urls: Vec<_> =
+        cluster.servers().map(|server| format!("\"redis://{}\"", server.address)).collect();
+    format!("{{ kind: redis, urls: [{}] }}", urls.join(", "))
+}
 
 /// Daemons with one store and one key.
 pub struct Nodes {
@@ -46,5 +74,10 @@ impl Nodes {
     /// Where each of them is asked.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.daemons.iter().map(|daemon| daemon.public).collect()
+    }
+
+    /// Runs the command with the configuration of one of them.
+    pub fn run(&self, node: usize, arguments: &[&str]) -> Said {
+        command::run(&self.daemons[node].path("config.yaml"), arguments, "")
     }
 }
