@@ -250,7 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_session_is_evicted_for_a_challenge() {
-        let store = Store::Memory(MemoryStore::new(1 << 10));
+        let store = Store::Memory(MemoryStore::new(600));
         let holder = Holder::Caller("key-1");
         let question = question("alice", holder, "");
         let place = Place {
