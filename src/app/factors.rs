@@ -50,6 +50,12 @@ impl Opened {
         Ok(Self { settings, tokens, newest })
     }
 
+    /// Where tokens are, if there is a local node.
+    #[must_use]
+    pub fn store(&self) -> Option<Arc<Store>> {
+        self.tokens.as_ref().map(|(store, _)| Arc::clone(store))
+    }
+
     /// Builds whatever checks factors; `None` if nothing is to. Challenges lie with the sessions that they belong to.
     ///
     /// # Errors

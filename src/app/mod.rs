@@ -16,6 +16,7 @@ pub mod rehearsal;
 mod shared_store;
 mod shutdown;
 pub mod sockets;
+pub mod store;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -27,6 +28,7 @@ use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
 use crate::app::sockets::Place;
+use crate::app::store::Stores;
 use crate::authority::refusals::RefusalSettings;
 use crate::authority::{Authority, LoginSettings};
 use crate::config::{AdminSettings, Settings, StoreSettings};
@@ -102,6 +104,12 @@ impl Daemon {
             .map(|application| Arc::clone(&application.name))
             .collect();
         let metrics = Arc::new(Metrics::new(&names));
+        let stores = Stores {
+            sessions: Arc::clone(&store),
+            tokens: factors.store(),
+            clock,
+            metrics: Arc::clone(&metrics),
+        };
         let factors = factors.build(&session_keys, Arc::clone(&store), &metrics)?;
         let watched_store = shared_store::watch(&store, &metrics);
         let (audit, audit_writer) = Audit::open(settings.audit.as_deref()).with_context(|| {
@@ -126,6 +134,7 @@ impl Daemon {
             tokio::spawn(sweep_forever(sweeper, clock)),
         ];
         background.extend(watched_store);
+        background.extend(stores.checks());
         background.extend(authority.factors().into_iter().flat_map(|f| factors::probes(f, clock)));
         let stopping = Arc::new(AtomicBool::new(false));
         let pages =
@@ -146,6 +155,7 @@ impl Daemon {
         let admin_state = web::Data::new(Admin {
             gate,
             authority: Arc::clone(&authority),
+            storage: Arc::new(stores),
             clock,
             stopping: Arc::clone(&stopping),
         });

@@ -332,6 +332,17 @@ impl Store {
         }
     }
 
+    /// The engine, if it is a file of this process's own.
+    #[must_use]
+    pub const fn as_embedded(&self) -> Option<&EmbeddedStore> {
+        match self {
+            Self::Embedded(store) => Some(store),
+            Self::Memory(_) | Self::Redis(_) => None,
+            #[cfg(test)]
+            Self::Faulty(_) => None,
+        }
+    }
+
     /// The engine's name, label of metrics.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

@@ -6,6 +6,7 @@ pub mod gate;
 mod nodes;
 pub mod openapi;
 mod sessions;
+pub mod store;
 mod tokens;
 mod work;
 
@@ -20,6 +21,7 @@ use serde::Serialize;
 use crate::authority::Authority;
 use crate::domain::limits::API_BYTES;
 use crate::edge::admin::gate::Gate;
+use crate::edge::admin::store::Storage;
 use crate::edge::clock::Clock;
 
 /// What the admin handlers need.
@@ -27,6 +29,8 @@ use crate::edge::clock::Clock;
 pub struct Admin {
     /// Who knows.
     pub authority: Arc<Authority>,
+    /// The session store, besides its sessions.
+    pub storage: Arc<dyn Storage>,
     /// When.
     pub clock: Clock,
     /// Who may use the API.
@@ -55,6 +59,7 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
                 .route(web::post().to(explain::explain)),
         )
         .configure(sessions::routes)
+        .configure(store::routes)
         .configure(tokens::routes)
         .configure(nodes::routes)
         .service(web::resource("/openapi.json").route(web::get().to(openapi::openapi)))
@@ -76,6 +81,7 @@ fn problem(status: StatusCode, text: &str) -> HttpResponse {
 }
 
 async fn metrics(admin: web::Data<Admin>) -> HttpResponse {
+    admin.storage.gauge().await;
     let (text, media) = admin.authority.exposition().await;
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, media))

@@ -3,6 +3,7 @@
 //! The only module that names the prometheus crate. Labels come from closed enums and configured
 //! names only, and the handles of hot paths are arrays by discriminant: no label is hashed there.
 
+pub mod files;
 pub mod nodes;
 pub mod shared_store;
 
@@ -17,6 +18,7 @@ use prometheus::{
 use crate::domain::decision::{Class, Reason};
 use crate::domain::encoding::DropReason;
 use crate::domain::request::Dialect;
+use crate::telemetry::metrics::files::FileMetrics;
 
 /// Upper bounds of decision times: a cached decision is near the first, a stored one in the middle.
 const DECISION_SECONDS: &[f64] = &[
@@ -82,6 +84,7 @@ pub struct Metrics {
     store_seconds: Vec<Histogram>,
     store_errors: Vec<IntCounter>,
     opened: [IntCounter; 2],
+    files: FileMetrics,
     exports_dropped: Vec<Vec<IntCounter>>,
     oversized_answers: Vec<IntCounter>,
     /// Sessions and tombstones in the store.
@@ -142,6 +145,10 @@ impl Builder {
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.register(IntGauge::new(name, help))
+    }
+
+    fn gauges(&self, name: &str, help: &str, label: &str) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(Opts::new(name, help), &[label]))
     }
 
     fn histograms(&self, name: &str, help: &str, label: &str, buckets: &[f64]) -> HistogramVec {
@@ -242,6 +249,7 @@ impl Metrics {
                 .iter()
                 .map(|name| store_errors.with_label_values(&[*name]))
                 .collect(),
+            files: FileMetrics::new(&build),
             opened: ["cookie", "fingerprint"].map(|kind| opened.with_label_values(&[kind])),
             exports_dropped: applications
                 .iter()

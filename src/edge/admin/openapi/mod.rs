@@ -2,6 +2,7 @@
 
 mod factors;
 mod sessions;
+mod store;
 
 use actix_web::HttpResponse;
 use schemars::generate::SchemaSettings;
@@ -62,6 +63,7 @@ pub fn document() -> Value {
     if let Value::Object(paths) = &mut paths {
         paths.extend(factors::paths(&mut schemas));
         paths.extend(sessions::paths(&mut schemas));
+        paths.extend(store::paths(&mut schemas));
     }
     json!({
         "openapi": "3.1.0",
