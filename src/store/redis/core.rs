@@ -1,8 +1,9 @@
 //! What all parts of one store share.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::time::Timestamp;
 use crate::store::Partition;
@@ -11,7 +12,7 @@ use crate::store::redis::hearing::Hearing;
 use crate::store::redis::link::Link;
 use crate::store::redis::names::{Names, PARTITIONS};
 use crate::store::redis::script::Scripts;
-use crate::store::redis::settings::RedisSettings;
+use crate::store::redis::settings::{Place, RedisSettings};
 
 /// The clock, which this floor has not.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -24,6 +25,7 @@ pub(super) struct Core {
     pub(super) hearing: Arc<Hearing>,
     pub(super) endings: Endings,
     pub(super) tallies: Tallies,
+    pub(super) followed: Followed,
     pub(super) now: Now,
 }
 
@@ -32,6 +34,21 @@ pub(super) struct Core {
 pub(super) struct Tallies {
     pub(super) connections: AtomicU64,
     pub(super) replayed: AtomicU64,
+}
+
+/// When each server was seen for the last time with a replica that has what it has, in milliseconds.
+///
+/// It outlives connections: a primary that was left behind by its replica takes connections like any other, and
+/// must not be taken for one that never had a replica.
+#[derive(Debug, Default)]
+pub(super) struct Followed(Mutex<HashMap<Place, Arc<AtomicU64>>>);
+
+impl Followed {
+    /// That moment of one server; 0 for never.
+    pub(super) fn last(&self, place: &Place) -> Arc<AtomicU64> {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(places.entry(place.clone()).or_default())
+    }
 }
 
 /// Which primary has which partition. It does not change; another one takes its place.

@@ -65,7 +65,7 @@ pub(super) struct Link {
     ear: Connection,
     lane: Lane,
     /// When a replica was seen for the last time, in milliseconds; 0 for never.
-    replica_seen: AtomicU64,
+    replica_seen: Arc<AtomicU64>,
     core: Arc<Core>,
 }
 
@@ -89,7 +89,7 @@ impl Link {
             quick,
             ear,
             lane,
-            replica_seen: AtomicU64::new(0),
+            replica_seen: core.followed.last(place),
             core: Arc::clone(core),
         };
         let late = |_| Lost::Late(place.clone(), deadline);

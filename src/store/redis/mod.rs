@@ -30,7 +30,7 @@ use tokio::task::AbortHandle;
 use crate::domain::time::Timestamp;
 use crate::store::invalidation::Channel;
 pub use crate::store::redis::core::Now;
-use crate::store::redis::core::{Core, Table, Tallies};
+use crate::store::redis::core::{Core, Followed, Table, Tallies};
 use crate::store::redis::endings::Endings;
 use crate::store::redis::fault::{Failure, Fault};
 use crate::store::redis::hearing::Hearing;
@@ -105,6 +105,7 @@ impl RedisStore {
             hearing: Arc::new(Hearing::new(Arc::clone(&channel), names.clone())),
             endings: Endings::default(),
             tallies: Tallies::default(),
+            followed: Followed::default(),
             names,
             settings,
             now,

@@ -32,6 +32,21 @@ async fn a_careful_write_is_unconfirmed_while_the_only_replica_is_stopped() {
 }
 
 #[tokio::test]
+async fn a_primary_that_its_replica_left_is_no_primary_without_replicas_on_the_next_connection() {
+    let servers = Replicated::start();
+    let store = replicated(&servers).await;
+    write(&store, key(1, 1), "x", Assurance::Confirmed).await.unwrap();
+    servers.replica.kill();
+    let epoch = store.channel().epoch();
+    servers.primary.ask(&["CLIENT", "KILL", "TYPE", "normal"]);
+    until("the channel is another one", async || (store.channel().epoch() != epoch).then_some(()))
+        .await;
+    confirmed(&store).await;
+    let written = write(&store, key(1, 2), "x", Assurance::Confirmed).await;
+    assert!(matches!(written, Err(StoreError::Unconfirmed)), "{written:?}");
+}
+
+#[tokio::test]
 async fn a_conflict_waits_for_nobody() {
     let servers = Replicated::start();
     let store = replicated(&servers).await;
