@@ -17,9 +17,6 @@ use crate::store::redis::core::Core;
 use crate::store::redis::fault::Said;
 use crate::store::redis::settings::{Account, Place, SentinelSettings, Servers};
 
-/// How often sentinels are asked while all is well.
-const ASKED_EVERY: Duration = Duration::from_secs(1);
-
 /// How long what they said holds good while they are not reached: less than a failover takes them.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -39,6 +36,10 @@ pub(super) enum NotFound {
     Unknown(Box<str>),
     #[error("the sentinels do not agree on a primary; waiting until they do")]
     Disagreement,
+    #[error(
+        "the sentinels have just made {0} the primary; waiting until all nodes have left the old one"
+    )]
+    JustChosen(Place),
     #[error("none of the cluster's servers can tell about it; are they running, and a cluster?")]
     Cluster(#[source] Option<ConnectError>),
 }
@@ -56,6 +57,8 @@ pub(super) struct Finder {
     sentinels: HashMap<Place, Connection>,
     /// What most sentinels said, and when.
     said: Option<(Place, Timestamp)>,
+    /// What they say instead, and since when.
+    chosen: Option<(Place, Timestamp)>,
     /// Every server of the cluster that was ever heard of.
     known: BTreeSet<Place>,
 }
@@ -76,26 +79,15 @@ impl Finder {
     ) -> Result<Vec<Share>, NotFound> {
         match &core.settings.servers {
             Servers::One(place) => Ok(whole(place.clone())),
-            Servers::Sentinel(settings) => {
-                if let Some((place, at)) = &self.said
-                    && is_well
-                    && now.since(*at) < ASKED_EVERY
-                {
-                    return Ok(whole(place.clone()));
-                }
-                match self.ask_sentinels(core, settings).await {
-                    Ok(place) => {
-                        self.said = Some((place.clone(), now));
-                        Ok(whole(place))
+            Servers::Sentinel(settings) => match self.ask_sentinels(core, settings).await {
+                Ok(place) => self.accept(core, place, now).map(whole),
+                Err(error) => match &self.said {
+                    Some((place, at)) if is_well && now.since(*at) < GRACE => {
+                        Ok(whole(place.clone()))
                     }
-                    Err(error) => match &self.said {
-                        Some((place, at)) if is_well && now.since(*at) < GRACE => {
-                            Ok(whole(place.clone()))
-                        }
-                        _ => Err(error),
-                    },
-                }
-            }
+                    _ => Err(error),
+                },
+            },
             Servers::Cluster(seeds) => {
                 let newest = views.into_iter().max_by_key(|view| view.epoch);
                 let view = match newest {
@@ -106,6 +98,24 @@ impl Finder {
                 Ok(view.shares)
             }
         }
+    }
+
+    /// Believes what most sentinels say; another primary than before only when every node has had time to hear of
+    /// it: what is written there would be unknown to whoever still reads from the old one.
+    fn accept(&mut self, core: &Core, place: Place, now: Timestamp) -> Result<Place, NotFound> {
+        if self.said.as_ref().is_some_and(|(before, _)| *before != place) {
+            let since = match &self.chosen {
+                Some((chosen, since)) if *chosen == place => *since,
+                Some(_) | None => now,
+            };
+            self.chosen = Some((place.clone(), since));
+            if now.since(since) < core.settings.heartbeat.round() {
+                return Err(NotFound::JustChosen(place));
+            }
+        }
+        self.chosen = None;
+        self.said = Some((place.clone(), now));
+        Ok(place)
     }
 
     async fn ask_sentinels(

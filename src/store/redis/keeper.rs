@@ -97,7 +97,11 @@ impl Keeper {
         let views = self.beat().await;
         let is_well = connected > 0 && connected == self.links.len();
         match self.finder.find(&self.core, views, is_well, at).await {
-            Ok(shares) => self.reconcile(shares, at, &mut trouble).await,
+            Ok(shares) => {
+                if self.reconcile(shares, at, &mut trouble).await {
+                    self.look_again(&mut trouble).await;
+                }
+            }
             Err(error) => {
                 trouble.insert(None, chain(&error));
                 self.links.drain(..).for_each(|(link, _)| self.core.hearing.lost(&link.pulse));
@@ -147,13 +151,31 @@ impl Keeper {
         views
     }
 
-    /// Has exactly these primaries connected, as far as they can be.
+    /// Asks once more who the primaries are, after connecting: that may have taken as long as a failover, and the
+    /// one that was left behind takes connections like any other.
+    async fn look_again(&mut self, trouble: &mut BTreeMap<Option<Place>, String>) {
+        let now = (self.core.now)();
+        let why = match self.finder.find(&self.core, Vec::new(), false, now).await {
+            Ok(shares) => {
+                let is_one = |link: &Link| shares.iter().any(|share| share.place == link.place);
+                if self.links.iter().all(|(link, _)| is_one(link)) {
+                    return;
+                }
+                "another primary was chosen meanwhile".to_owned()
+            }
+            Err(error) => chain(&error),
+        };
+        trouble.insert(None, why);
+        self.links.drain(..).for_each(|(link, _)| self.core.hearing.lost(&link.pulse));
+    }
+
+    /// Has exactly these primaries connected, as far as they can be; says whether any is new.
     async fn reconcile(
         &mut self,
         shares: Vec<Share>,
         now: Timestamp,
         trouble: &mut BTreeMap<Option<Place>, String>,
-    ) {
+    ) -> bool {
         let mut old = std::mem::take(&mut self.links);
         let mut missing = Vec::new();
         for share in shares {
@@ -165,7 +187,8 @@ impl Keeper {
         for (link, _) in &old {
             self.core.hearing.lost(&link.pulse);
         }
-        if !missing.is_empty() {
+        let is_new = !missing.is_empty();
+        if is_new {
             // Other primaries than before: until all of them are heard, some changes are not.
             self.core.hearing.lose();
         }
@@ -190,6 +213,7 @@ impl Keeper {
                 }
             }
         }
+        is_new
     }
 
     async fn open(&self, share: Share, now: Timestamp) -> (Share, Result<Link, Lost>) {

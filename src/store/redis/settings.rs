@@ -99,10 +99,16 @@ pub struct RedisSettings {
 }
 
 impl Heartbeat {
+    /// From one beat to the end of the next, at worst.
+    #[must_use]
+    pub fn round(self) -> Duration {
+        self.every + self.deadline
+    }
+
     /// How long what was heard is believed: two beats may be as far apart.
     #[must_use]
     pub fn lease(self) -> Duration {
-        (self.every + self.deadline) * 2
+        self.round() * 2
     }
 }
 
