@@ -2,12 +2,14 @@
 //!
 //! Must not know: what is asked for. It goes where `listen.admin` says and presents `admin.credential`.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 pub use reqwest::Method;
 use reqwest::header::AUTHORIZATION;
-use reqwest::{Client, redirect};
+use reqwest::{Client, Response, redirect};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -90,6 +92,44 @@ impl AdminClient {
         path: &str,
         body: Option<&(impl Serialize + Sync)>,
     ) -> anyhow::Result<Value> {
+        let answer = self.send(method, path, body).await?;
+        if !answer.status().is_success() {
+            bail!("{}", refusal(answer).await);
+        }
+        answer.json().await.context("the answer is not JSON")
+    }
+
+    /// Asks for a file, and writes it into one that is made if the daemon has it; `tell` hears how many bytes are there,
+    /// of how many.
+    ///
+    /// # Errors
+    /// As [`AdminClient::ask`]; what was written is not all of it.
+    pub async fn receive(
+        &self,
+        path: &str,
+        make: impl FnOnce() -> anyhow::Result<File>,
+        mut tell: impl FnMut(u64, u64),
+    ) -> anyhow::Result<File> {
+        let mut answer = self.send(Method::GET, path, None::<&()>).await?;
+        if !answer.status().is_success() {
+            bail!("{}", refusal(answer).await);
+        }
+        let total = answer.content_length().context("the daemon does not say how long it is")?;
+        let (mut file, mut done) = (make()?, 0);
+        while let Some(chunk) = answer.chunk().await.context("the daemon broke off")? {
+            file.write_all(&chunk).context("cannot write the file")?;
+            done += chunk.len() as u64;
+            tell(done, total);
+        }
+        if done == total { Ok(file) } else { bail!("the daemon broke off") }
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> anyhow::Result<Response> {
         let mut value = reqwest::header::HeaderValue::from_bytes(
             &[b"Bearer ", self.credential.expose()].concat(),
         )
@@ -102,14 +142,14 @@ impl AdminClient {
             request = request.json(body);
         }
         let answer = request.send().await;
-        let answer =
-            answer.with_context(|| format!("no answer from {}; does it run?", self.base))?;
-        let status = answer.status();
-        let value: Value = answer.json().await.context("the answer is not JSON")?;
-        if !status.is_success() {
-            let text = value.get("error").and_then(Value::as_str).unwrap_or("no reason given");
-            bail!("{text} ({status})");
-        }
-        Ok(value)
+        answer.with_context(|| format!("no answer from {}; does it run?", self.base))
     }
+}
+
+/// What the daemon says about why not.
+async fn refusal(answer: Response) -> String {
+    let status = answer.status();
+    let value: Value = answer.json().await.unwrap_or_default();
+    let text = value.get("error").and_then(Value::as_str).unwrap_or("no reason given");
+    format!("{text} ({status})")
 }

@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use crate::config::KeySource;
-use crate::domain::secret::Secret;
+use crate::config::{KeySource, Settings, StoreSettings};
+use crate::domain::secret::{KeyId, Secret};
 use crate::policy::assertion::{SEED_BYTES, new_key};
 use crate::session::fingerprint::Fingerprinter;
 
@@ -42,7 +42,7 @@ pub fn must_exist(sources: &[KeySource]) -> anyhow::Result<()> {
         {
             bail!(
                 "the key {0} does not exist, and nodes that share Redis must share the key; make one with \
-                 `openssl rand -out {0} 32 && chmod 600 {0}` and copy it to all nodes",
+                 `vouchsafe key new --for sessions {0}` and copy it to all nodes",
                 path.display()
             );
         }
@@ -111,14 +111,46 @@ fn read(path: &Path) -> anyhow::Result<Option<Secret>> {
 }
 
 fn create(path: &Path) -> anyhow::Result<Secret> {
+    if write_random(path)? {
+        tracing::info!(path = %path.display(), "created a key");
+    }
+    read(path)?.with_context(failed(path))
+}
+
+/// 32 random bytes in a file, unless there is one.
+fn write_random(path: &Path) -> anyhow::Result<bool> {
     let mut bytes = Zeroizing::new([0; MIN_KEY_BYTES]);
     getrandom::fill(&mut *bytes)
         .map_err(|error| anyhow::anyhow!(error))
         .with_context(failed(path))?;
-    if write_new(path, &*bytes)? {
-        tracing::info!(path = %path.display(), "created a session key");
+    write_new(path, &*bytes)
+}
+
+/// Makes a key of random bytes, and returns its id. A file that is there stays as it is.
+///
+/// # Errors
+/// The file is there already or cannot be written.
+pub fn create_random_key(path: &Path) -> anyhow::Result<KeyId> {
+    if !write_random(path)? {
+        bail!("{} exists already and was not changed; name another file", path.display());
     }
-    read(path)?.with_context(failed(path))
+    Ok(read(path)?.with_context(failed(path))?.id())
+}
+
+/// The keys that encrypt the session store; the log says which.
+///
+/// # Errors
+/// A key cannot be read or made, or is missing where nodes share it.
+pub fn encryption(settings: &Settings) -> anyhow::Result<Option<Vec<Secret>>> {
+    let Some(encryption) = &settings.encryption else { return Ok(None) };
+    if matches!(settings.store, StoreSettings::Redis(_)) {
+        must_exist(&encryption.keys)?;
+    }
+    let keys = load_all(&encryption.keys)?;
+    if let Some(key) = keys.first() {
+        tracing::info!(key = %key.id(), "the session store is encrypted with this key");
+    }
+    Ok(Some(keys))
 }
 
 /// The credential of a source, without the newline that editors put at a file's end; a file that does not exist

@@ -17,6 +17,7 @@ mod shared_store;
 mod shutdown;
 pub mod sockets;
 pub mod store;
+pub mod storekeeping;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -29,21 +30,17 @@ use tokio::task::JoinHandle;
 
 use crate::app::sockets::Place;
 use crate::app::store::Stores;
+pub use crate::app::store::open_store;
 use crate::authority::refusals::RefusalSettings;
 use crate::authority::{Authority, LoginSettings};
 use crate::config::{AdminSettings, Settings, StoreSettings};
 use crate::domain::secret::SecretDigest;
-use crate::domain::time::Timestamp;
 use crate::edge::admin::gate::Gate;
 use crate::edge::admin::{self, Admin};
 use crate::edge::clock::Clock;
 use crate::edge::http::pages::Pages;
 use crate::edge::{self, Edge};
 use crate::session::Sessions;
-use crate::store::Store;
-use crate::store::embedded::EmbeddedStore;
-use crate::store::memory::MemoryStore;
-use crate::store::redis::RedisStore;
 use crate::telemetry::audit::{Audit, AuditWriter};
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
@@ -250,30 +247,6 @@ fn gate(settings: &AdminSettings) -> anyhow::Result<Gate> {
     let digest = |source| keys::credential(source).map(|secret| SecretDigest::of(secret.expose()));
     let credentials = settings.credentials.iter().map(digest).collect::<anyhow::Result<_>>()?;
     Ok(Gate { hosts: settings.hosts.clone(), credentials })
-}
-
-/// Opens the configured store; also the newest time that it has seen. Redis is connected to later, by a task of its
-/// own, so this must run inside a tokio runtime.
-///
-/// # Errors
-/// The file cannot be used; the message names it and the remedy.
-pub fn open_store(settings: &Settings) -> anyhow::Result<(Store, Timestamp)> {
-    match &settings.store {
-        StoreSettings::Memory => {
-            Ok((Store::Memory(MemoryStore::new(settings.sessions.max_bytes)), Timestamp::default()))
-        }
-        StoreSettings::Embedded { path } => {
-            let store = EmbeddedStore::open(path)
-                .with_context(|| format!("cannot open the session store {}", path.display()))?;
-            let newest = store.newest_time();
-            Ok((Store::Embedded(store), newest))
-        }
-        StoreSettings::Redis(settings) => {
-            let clock = Clock::start(Timestamp::default());
-            let store = RedisStore::open(settings.clone(), Arc::new(move || clock.now()));
-            Ok((Store::Redis(store), Timestamp::default()))
-        }
-    }
 }
 
 #[expect(clippy::infinite_loop, reason = "a background task; it ends by being aborted")]

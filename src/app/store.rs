@@ -6,14 +6,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use crate::app::keys;
+use crate::config::{Settings, StoreSettings};
+use crate::domain::time::Timestamp;
 use crate::edge::admin::store::{
     ChannelState, CompactionState, Storage, StorageProblem, StoreFileState, StoreState, Waiting,
 };
 use crate::edge::clock::Clock;
 use crate::store::embedded::{Compaction, EmbeddedStore, FileState};
+use crate::store::memory::MemoryStore;
+use crate::store::redis::RedisStore;
+use crate::store::sealed::{Plain, SealedStore};
 use crate::store::{Store, StoreError, chain};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::files::{FileCounts, StoreFile};
@@ -26,6 +33,42 @@ const CHECK_INTERVAL: Duration = Duration::from_hours(24);
 
 /// When a check begins anew that could not be finished.
 const CHECK_RETRY: Duration = Duration::from_secs(60);
+
+/// Opens the configured store; also the newest time that it has seen. Redis is connected to later, by a task of its
+/// own, so this must run inside a tokio runtime.
+///
+/// # Errors
+/// The file cannot be used; the message names it and the remedy.
+pub fn open_store(settings: &Settings) -> anyhow::Result<(Store, Timestamp)> {
+    let keys = keys::encryption(settings)?;
+    let (engine, newest) = open_engine(settings)?;
+    let believes_plain = settings.encryption.as_ref().is_some_and(|set| set.believes_plain);
+    let plain = if believes_plain { Plain::Believed } else { Plain::Unknown };
+    let store = match keys {
+        Some(keys) => Store::Sealed(SealedStore::new(engine, &keys, plain)),
+        None => engine,
+    };
+    Ok((store, newest))
+}
+
+fn open_engine(settings: &Settings) -> anyhow::Result<(Store, Timestamp)> {
+    match &settings.store {
+        StoreSettings::Memory => {
+            Ok((Store::Memory(MemoryStore::new(settings.sessions.max_bytes)), Timestamp::default()))
+        }
+        StoreSettings::Embedded { path } => {
+            let store = EmbeddedStore::open(path)
+                .with_context(|| format!("cannot open the session store {}", path.display()))?;
+            let newest = store.newest_time();
+            Ok((Store::Embedded(store), newest))
+        }
+        StoreSettings::Redis(settings) => {
+            let clock = Clock::start(Timestamp::default());
+            let store = RedisStore::open(settings.clone(), Arc::new(move || clock.now()));
+            Ok((Store::Redis(store), Timestamp::default()))
+        }
+    }
+}
 
 /// The stores of a daemon.
 #[derive(Debug)]
@@ -125,7 +168,8 @@ pub async fn state(store: &Store) -> Result<StoreState, StoreError> {
     Ok(StoreState {
         kind: store.kind().to_owned(),
         records: store.len().await?,
-        encrypted: false,
+        encrypted: store.as_sealed().is_some(),
+        records_unopened: store.as_sealed().map_or(0, SealedStore::unopened),
         file,
         channel,
     })

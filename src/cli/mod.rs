@@ -10,6 +10,7 @@ mod node;
 mod schema;
 mod serve;
 mod session;
+mod store;
 mod token;
 mod token_text;
 
@@ -19,8 +20,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::cli::explain::ExplainArguments;
+use crate::cli::key::Purpose;
 use crate::cli::node::NodeCommand;
 use crate::cli::session::SessionCommand;
+use crate::cli::store::StoreCommand;
 use crate::cli::token::TokenCommand;
 use crate::config::{self, Diagnostics, Settings};
 
@@ -61,6 +64,9 @@ enum Command {
     /// See who is logged in, and end sessions, through the daemon if it runs.
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Look at the session store, copy it, make it smaller or move it, through the daemon if it runs.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Look at MFA nodes.
     #[command(subcommand)]
     Node(NodeCommand),
@@ -70,8 +76,11 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum KeyCommand {
-    /// Make a key that signs identity assertions (Ed25519), for `assertion.keys`.
+    /// Make a key, readable by its owner only.
     New {
+        /// What it is for.
+        #[arg(long = "for", value_enum, default_value = "assertion")]
+        purpose: Purpose,
         /// The file to create; one that exists is never replaced.
         file: PathBuf,
     },
@@ -122,13 +131,14 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         None | Some(Command::Serve) => serve::run(config),
         Some(Command::Check { tests }) => check::run(config, tests.as_ref()),
         Some(Command::Explain(arguments)) => explain::run(config, arguments),
-        Some(Command::Key(KeyCommand::New { file })) => key::create(file),
+        Some(Command::Key(KeyCommand::New { purpose, file })) => key::create(file, *purpose),
         Some(Command::Import(ImportCommand::Llng { file })) => import::llng(file),
         Some(Command::Token(command)) => token::run(config, command),
         Some(Command::Import(ImportCommand::Edumfa { files, output })) => {
             import::edumfa(files, output.as_deref())
         }
         Some(Command::Session(command)) => session::run(config, command),
+        Some(Command::Store(command)) => store::run(config, command),
         Some(Command::Node(command)) => node::run(config, command),
         Some(Command::Schema) => schema::run(),
     }

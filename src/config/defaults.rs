@@ -14,6 +14,8 @@ pub const SECURED: u8 = 2;
 pub const STALE_MAX: &str = "0s";
 /// `sessions.key.file`
 pub const KEY_FILE: &str = "data/sessions.key";
+/// A good name for `sessions.encryption_key`.
+pub const ENCRYPTION_KEY_FILE: &str = "data/store.key";
 /// `sessions.timeout`
 pub const TIMEOUT: &str = "20h";
 /// `sessions.idle_timeout`

@@ -12,7 +12,7 @@ use crate::config::key_path::{KeyPath, Segment};
 use crate::domain::location::Location;
 
 /// Keys of later versions. A key leaves this table in the commit that makes it work.
-pub const FUTURE_KEYS: &[&str] = &["sessions.encryption_key"];
+pub const FUTURE_KEYS: &[&str] = &[];
 
 /// Keys that will not come, each with what is said about it.
 const REFUSED_KEYS: &[(&str, &str)] = &[(

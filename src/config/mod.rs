@@ -73,6 +73,15 @@ pub enum StoreSettings {
     Redis(RedisSettings),
 }
 
+/// How what lies in the session store is encrypted.
+#[derive(Debug)]
+pub struct EncryptionSettings {
+    /// The first encrypts, all of them decrypt; never empty.
+    pub keys: Vec<KeySource>,
+    /// Whether records that are not encrypted are believed.
+    pub believes_plain: bool,
+}
+
 /// Where a key comes from. Nothing is created here: that is the daemon's first start.
 #[derive(Debug)]
 pub enum KeySource {
@@ -136,6 +145,8 @@ pub struct Settings {
     pub sessions_keys: Vec<KeySource>,
     /// The store.
     pub store: StoreSettings,
+    /// Its encryption; `None`: records lie there as they are.
+    pub encryption: Option<EncryptionSettings>,
     /// The log.
     pub log: LogSettings,
     /// The admin API.

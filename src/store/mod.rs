@@ -10,6 +10,8 @@ pub mod faulty;
 pub mod invalidation;
 pub mod memory;
 pub mod redis;
+pub mod seal;
+pub mod sealed;
 
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use crate::store::embedded::EmbeddedStore;
 use crate::store::invalidation::Channel;
 use crate::store::memory::MemoryStore;
 use crate::store::redis::{RedisStore, Seen};
+use crate::store::sealed::SealedStore;
 
 /// A record's key: a hash, never a secret. Its first byte is its [`Partition`].
 pub type Key = [u8; 32];
@@ -179,6 +182,8 @@ pub enum Store {
     Embedded(EmbeddedStore),
     /// Redis or Valkey, which many nodes share.
     Redis(RedisStore),
+    /// Any of them, encrypted.
+    Sealed(SealedStore),
     /// Fails when a test says so.
     #[cfg(test)]
     Faulty(faulty::FaultyStore),
@@ -194,6 +199,7 @@ impl Store {
             Self::Memory(store) => Ok(store.get(&key, now)),
             Self::Embedded(store) => store.get(key, now).await,
             Self::Redis(store) => store.get(key, now).await,
+            Self::Sealed(store) => store.get(key, now).await,
             #[cfg(test)]
             Self::Faulty(store) => store.get(&key, now).await,
         }
@@ -209,6 +215,7 @@ impl Store {
             Self::Memory(store) => Ok(store.members(index, now)),
             Self::Embedded(store) => store.members(index, now).await,
             Self::Redis(store) => store.members(index, now).await,
+            Self::Sealed(store) => Box::pin(store.engine().members(index, now)).await,
             #[cfg(test)]
             Self::Faulty(store) => store.members(index, now),
         }
@@ -230,6 +237,7 @@ impl Store {
             Self::Memory(store) => store.apply(batch, now),
             Self::Embedded(store) => store.apply(batch, now).await,
             Self::Redis(store) => store.apply(batch, assurance, now).await,
+            Self::Sealed(store) => store.apply(batch, assurance, now).await,
             #[cfg(test)]
             Self::Faulty(store) => store.apply(batch, now).await,
         }
@@ -251,6 +259,7 @@ impl Store {
             Self::Memory(store) => store.scan(cursor, limit, now),
             Self::Embedded(store) => store.scan(cursor, limit, now).await,
             Self::Redis(store) => store.scan(cursor, limit, now).await,
+            Self::Sealed(store) => store.scan(cursor, limit, now).await,
             #[cfg(test)]
             Self::Faulty(store) => store.scan(cursor, limit, now),
         }
@@ -262,6 +271,7 @@ impl Store {
         match self {
             Self::Memory(_) | Self::Embedded(_) => None,
             Self::Redis(store) => Some(store.channel()),
+            Self::Sealed(store) => store.engine().channel(),
             #[cfg(test)]
             Self::Faulty(store) => Some(store.channel()),
         }
@@ -273,6 +283,7 @@ impl Store {
         match self {
             Self::Memory(_) | Self::Embedded(_) => None,
             Self::Redis(store) => Some(store.seen()),
+            Self::Sealed(store) => store.engine().seen(),
             #[cfg(test)]
             Self::Faulty(_) => None,
         }
@@ -288,6 +299,7 @@ impl Store {
             Self::Embedded(store) => store.sweep(now).await,
             // The servers forget what has expired.
             Self::Redis(_) => Ok(0),
+            Self::Sealed(store) => Box::pin(store.engine().sweep(now)).await,
             #[cfg(test)]
             Self::Faulty(_) => Ok(0),
         }
@@ -303,6 +315,7 @@ impl Store {
             Self::Memory(store) => Ok(store.len()),
             Self::Embedded(store) => store.len().await,
             Self::Redis(store) => store.len().await,
+            Self::Sealed(store) => Box::pin(store.engine().len()).await,
             #[cfg(test)]
             Self::Faulty(store) => store.len(),
         }
@@ -316,6 +329,7 @@ impl Store {
             Self::Memory(store) => store.has_room(bytes),
             // Whether one more fits is known only when it is written.
             Self::Embedded(_) | Self::Redis(_) => true,
+            Self::Sealed(store) => store.engine().has_room(bytes),
             #[cfg(test)]
             Self::Faulty(_) => true,
         }
@@ -326,7 +340,8 @@ impl Store {
     pub const fn as_memory(&self) -> Option<&MemoryStore> {
         match self {
             Self::Memory(store) => Some(store),
-            Self::Embedded(_) | Self::Redis(_) => None,
+            // Readers of a sealed one want what is inside, and keep it in a cache.
+            Self::Embedded(_) | Self::Redis(_) | Self::Sealed(_) => None,
             #[cfg(test)]
             Self::Faulty(_) => None,
         }
@@ -337,7 +352,19 @@ impl Store {
     pub const fn as_embedded(&self) -> Option<&EmbeddedStore> {
         match self {
             Self::Embedded(store) => Some(store),
+            Self::Sealed(store) => store.engine().as_embedded(),
             Self::Memory(_) | Self::Redis(_) => None,
+            #[cfg(test)]
+            Self::Faulty(_) => None,
+        }
+    }
+
+    /// The wrapper, if records are encrypted.
+    #[must_use]
+    pub const fn as_sealed(&self) -> Option<&SealedStore> {
+        match self {
+            Self::Sealed(store) => Some(store),
+            Self::Memory(_) | Self::Embedded(_) | Self::Redis(_) => None,
             #[cfg(test)]
             Self::Faulty(_) => None,
         }
@@ -350,6 +377,7 @@ impl Store {
             Self::Memory(_) => "memory",
             Self::Embedded(_) => "embedded",
             Self::Redis(_) => "redis",
+            Self::Sealed(store) => store.engine().kind(),
             #[cfg(test)]
             Self::Faulty(_) => "faulty",
         }

@@ -208,7 +208,7 @@ fn with_redis_the_session_key_is_there_or_refused() {
     let errors = config::parse(&text, folder.path(), &environment).map(|_| ()).unwrap_err();
     let text_of = errors.to_string();
     assert_eq!(errors.errors(), 1, "{text_of}");
-    for part in ["sessions.key does not exist", "openssl rand", "copy it to all nodes"] {
+    for part in ["sessions.key does not exist", "vouchsafe key new", "copy it to all nodes"] {
         assert!(text_of.contains(part), "{text_of}");
     }
     std::fs::write(folder.path().join("sessions.key"), [7; 32]).unwrap();

@@ -1,6 +1,7 @@
 //! The embedded store over the life of an installation: another version writes its file in between, it grows, it is
 //! copied.
 //!
+//! - `operators`: copies, compaction, moves, encryption, damage
 //! - `previous`: how version 0.1 reads and writes the file
 //! - `upgrade`: from that version to this one, and back
 //!
@@ -17,5 +18,6 @@
 #[expect(dead_code, reason = "shared with tests/scenarios, which uses other parts")]
 mod support;
 
+mod operators;
 mod previous;
 mod upgrade;

@@ -9,6 +9,7 @@ mod assertion;
 mod clauses;
 mod definitions;
 mod encodings;
+mod encryption;
 mod expressions;
 mod headers;
 mod hosts;
@@ -153,7 +154,9 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
     let key_at = KeyPath::of("sessions.key");
     let sessions_keys = sessions::keys(&raw.sessions.key, &key_at, defaults::KEY_FILE, compiler);
     let store = sessions::store(&raw.sessions.store, compiler);
-    redis_store::shared_keys(store.as_ref(), sessions_keys.as_deref(), compiler);
+    redis_store::shared_keys(store.as_ref(), sessions_keys.as_deref(), &key_at, compiler);
+    let keys = sessions_keys.as_deref();
+    let encryption = encryption::encryption(&raw.sessions, store.as_ref(), keys, compiler);
     let assertions = assertion::assertions(raw, portal_origin, compiler);
     let mut variables = Variables::exported(&raw.slave);
     let definitions = definitions::definitions(raw, &mut variables, compiler);
@@ -180,6 +183,7 @@ pub fn compile(raw: &RawConfig, compiler: &mut Compiler<'_>) -> Option<Settings>
         sessions: sessions?,
         sessions_keys: sessions_keys?,
         store: store?,
+        encryption: encryption?,
         log: log(&raw.log),
         audit: audit?,
         admin: admin?,

@@ -76,10 +76,11 @@ pub fn refuse(compiler: &mut Compiler<'_>) -> Option<()> {
     written.is_empty().then_some(())
 }
 
-/// With Redis all nodes must have the same session keys, so none is created.
+/// With Redis all nodes must have the same keys, so none is created.
 pub fn shared_keys(
     store: Option<&StoreSettings>,
     keys: Option<&[KeySource]>,
+    path: &KeyPath,
     compiler: &mut Compiler<'_>,
 ) {
     let Some(StoreSettings::Redis(_)) = store else { return };
@@ -90,9 +91,9 @@ pub fn shared_keys(
             let file = file.display();
             let text = format!(
                 "the key file {file} does not exist, and nodes that share Redis must share the key; make one with \
-                 `openssl rand -out {file} 32 && chmod 600 {file}` and copy it to all nodes"
+                 `vouchsafe key new --for sessions {file}` and copy it to all nodes"
             );
-            compiler.error(&KeyPath::of("sessions.key"), &text);
+            compiler.error(path, &text);
         }
     }
 }

@@ -264,7 +264,8 @@ pub fn keys(
     keys
 }
 
-fn is_same(one: &KeySource, other: &KeySource) -> bool {
+/// Whether two sources are one key, as far as can be told without reading.
+pub fn is_same(one: &KeySource, other: &KeySource) -> bool {
     match (one, other) {
         (KeySource::File(one), KeySource::File(other)) => one == other,
         (KeySource::Given(one), KeySource::Given(other)) => one.id() == other.id(),

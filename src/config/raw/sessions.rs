@@ -17,6 +17,14 @@ pub struct RawSessions {
     /// `{ env: ... }`. Or a list, to replace it (docs/keys.md): the first is used for what is new, and what was
     /// made with the others is still found. Default: `{ file: data/sessions.key }`.
     pub key: RawSecret,
+    /// Encrypts what lies in the store, with at least 32 random bytes: `{ file: ... }` (created if absent; with
+    /// `redis` it must exist) or `{ env: ... }`, on all nodes the same. Or a list, to replace it: the first encrypts, all of
+    /// them decrypt. Default: records are not encrypted.
+    #[schemars(with = "RawSecret")]
+    pub encryption_key: Option<RawSecret>,
+    /// Whether records that are not encrypted are believed. `true` while sessions of before `encryption_key` are
+    /// to go on: who can write to the store can then make any session. Default: false.
+    pub encryption_migrate: bool,
     /// A session never lives longer: a number with its unit (`20h`). Default: 20h.
     pub timeout: RawDuration,
     /// Nor longer without being used; at most `timeout`. Default: 1h.
@@ -142,6 +150,8 @@ impl Default for RawSessions {
         Self {
             cookie: RawCookie::default(),
             key: RawSecret::file(defaults::KEY_FILE),
+            encryption_key: None,
+            encryption_migrate: false,
             timeout: RawDuration(defaults::TIMEOUT.to_owned()),
             idle_timeout: RawDuration(defaults::IDLE_TIMEOUT.to_owned()),
             touch_interval: None,

@@ -58,6 +58,10 @@ pub struct StoreState {
     pub records: u64,
     /// Whether records are encrypted.
     pub encrypted: bool,
+    /// Reads since the daemon's start that found a record which no key opens, or which is not encrypted although it
+    /// should be.
+    #[serde(default)]
+    pub records_unopened: u64,
     /// Its file, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<StoreFileState>,

@@ -1,30 +1,27 @@
 //! Records of tokens as they lie in a store: encrypted whole, under keys that nobody can guess.
 //!
-//! Must not know: stores. XChaCha20-Poly1305 with a random nonce; the record's key and the version are authenticated
-//! with it, so that no record can be put in another one's place. What does not open is an error, never a token.
+//! Must not know: stores. The record's key and the version are authenticated with it, so that no record can be put in
+//! another one's place. What does not open is an error, never a token.
 
 use std::fmt;
 
-use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::domain::secret::Secret;
 use crate::mfa::token::record::Token;
+use crate::store::seal::{self, hmac};
 
 /// The version of everything in a sealed record; a change of layout is a new number.
 const VERSION: u8 = 1;
-
-const NONCE_BYTES: usize = 24;
 
 /// Room for a token as JSON, so that writing it leaves no half copies in memory.
 const ROOM: usize = 4096;
 
 /// Seals and opens tokens. Everything in it comes out of one key.
 pub struct Sealer {
-    cipher: XChaCha20Poly1305,
+    seal: seal::Sealer,
     owners: Hmac<Sha256>,
 }
 
@@ -37,6 +34,15 @@ pub enum SealError {
     /// The system gave no random bytes.
     #[error("no random bytes to be had")]
     NoEntropy,
+}
+
+impl From<seal::SealError> for SealError {
+    fn from(error: seal::SealError) -> Self {
+        match error {
+            seal::SealError::Closed => Self::Damaged,
+            seal::SealError::NoEntropy => Self::NoEntropy,
+        }
+    }
 }
 
 impl fmt::Debug for Sealer {
@@ -65,12 +71,10 @@ impl Sealer {
     /// Derives what it needs from the key file's bytes.
     #[must_use]
     pub fn new(key: &Secret) -> Self {
-        let master = hmac(key.expose());
-        let derive = |label: &str| -> Zeroizing<[u8; 32]> {
-            Zeroizing::new(master.clone().chain_update(label).finalize().into_bytes().into())
-        };
-        let cipher = XChaCha20Poly1305::new((&*derive("vouchsafe token seal")).into());
-        Self { cipher, owners: hmac(&*derive("vouchsafe token owner")) }
+        let owners = hmac(key.expose()).chain_update("vouchsafe token owner").finalize();
+        let owners: Zeroizing<[u8; 32]> = Zeroizing::new(owners.into_bytes().into());
+        let seal = seal::Sealer::derived(key, "vouchsafe token seal");
+        Self { seal, owners: hmac(&*owners) }
     }
 
     /// The index of all tokens of a user: a keyed hash, so that nobody can make two users share one.
@@ -89,16 +93,9 @@ impl Sealer {
     pub fn seal(&self, token: &Token) -> Result<Vec<u8>, SealError> {
         let mut plain = Zeroizing::new(Vec::with_capacity(ROOM));
         serde_json::to_writer(&mut *plain, token).map_err(|_| SealError::Damaged)?;
-        let mut nonce = [0; NONCE_BYTES];
-        getrandom::fill(&mut nonce).map_err(|_| SealError::NoEntropy)?;
-        let aad = aad(&key_of(&token.serial));
-        let payload = Payload { msg: plain.as_slice(), aad: aad.as_slice() };
-        let sealed =
-            self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::Damaged)?;
-        let mut bytes = Vec::with_capacity(1 + NONCE_BYTES + sealed.len());
+        let mut bytes = Vec::with_capacity(1 + seal::SEAL_BYTES + plain.len());
         bytes.push(VERSION);
-        bytes.extend_from_slice(&nonce);
-        bytes.extend_from_slice(&sealed);
+        self.seal.seal(&aad(&key_of(&token.serial)), &plain, &mut bytes)?;
         Ok(bytes)
     }
 
@@ -108,15 +105,10 @@ impl Sealer {
     /// It does not open: another key, another place, a flipped bit, an unknown version.
     pub fn open(&self, key: &[u8; 32], bytes: &[u8]) -> Result<Token, SealError> {
         let (&version, rest) = bytes.split_first().ok_or(SealError::Damaged)?;
-        let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::Damaged)?;
         if version != VERSION {
             return Err(SealError::Damaged);
         }
-        let aad = aad(key);
-        let payload = Payload { msg: sealed, aad: aad.as_slice() };
-        let plain =
-            self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| SealError::Damaged)?;
-        let plain = Zeroizing::new(plain);
+        let plain = self.seal.open(&aad(key), rest)?;
         let token: Token = serde_json::from_slice(&plain).map_err(|_| SealError::Damaged)?;
         if key_of(&token.serial) == *key { Ok(token) } else { Err(SealError::Damaged) }
     }
@@ -128,11 +120,6 @@ fn aad(key: &[u8; 32]) -> [u8; 33] {
         place.copy_from_slice(key);
     }
     aad
-}
-
-fn hmac(key: &[u8]) -> Hmac<Sha256> {
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    hmac::KeyInit::new_from_slice(key).expect("any length is a key")
 }
 
 #[cfg(test)]

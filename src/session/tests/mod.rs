@@ -88,7 +88,9 @@ impl Node {
     fn store(&self) -> &FaultyStore {
         match &*self.sessions.store {
             Store::Faulty(store) => store,
-            Store::Memory(_) | Store::Embedded(_) | Store::Redis(_) => panic!("another store"),
+            Store::Memory(_) | Store::Embedded(_) | Store::Redis(_) | Store::Sealed(_) => {
+                panic!("another store")
+            }
         }
     }
 

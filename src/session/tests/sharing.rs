@@ -245,7 +245,7 @@ async fn touches_of_many_requests_are_one_write_a_session() {
     let Node { sessions, touches, .. } = here;
     let reads = |sessions: &Sessions| match &*sessions.store {
         Store::Faulty(store) => store.reads.load(Ordering::SeqCst),
-        Store::Memory(_) | Store::Embedded(_) | Store::Redis(_) => 0,
+        Store::Memory(_) | Store::Embedded(_) | Store::Redis(_) | Store::Sealed(_) => 0,
     };
     let before = reads(&sessions);
     {
