@@ -49,3 +49,4 @@ fuzz:         ## every parser of foreign bytes, FUZZ_SECONDS each
 bench:        ## figures of docs/benchmarks.md
 	benches/run
 	benches/federation
+	benches/store
